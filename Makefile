@@ -1,0 +1,25 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check e2e bench
+RUN = .tools/bin/uv run --locked --no-sync
+
+help: ## what can be made here
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
+
+setup: ## create .venv from the lock, and install missing Debian packages
+	@sh scripts/setup
+
+demo: setup ## play the first act and stay up (ARGS="--once --persons 100000")
+	@$(RUN) sekisho demo $(ARGS)
+
+test: setup check ## lint, types, rooms, and every test but the long ones
+	@$(RUN) pytest -m "not e2e and not long" $(ARGS)
+	@$(RUN) pytest -m "e2e and not long" $(ARGS)
+
+check: ## lint, types and import rules only
+	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy && $(RUN) lint-imports
+
+e2e: setup ## tests with real servers and clients only
+	@$(RUN) pytest -m e2e $(ARGS)
+
+bench: setup ## measure against the peers; writes bench/README.md
+	@$(RUN) python -m bench $(ARGS)
