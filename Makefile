@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check e2e bench
+.PHONY: help setup demo test check e2e long bench
 RUN = .tools/bin/uv run --locked --no-sync
 
 help: ## what can be made here
@@ -20,6 +20,9 @@ check: ## lint, types and import rules only
 
 e2e: setup ## tests with real servers and clients only
 	@$(RUN) pytest -m e2e $(ARGS)
+
+long: setup ## the tests that take minutes (several hundred kills)
+	@$(RUN) pytest -m long $(ARGS)
 
 bench: setup ## measure against the peers; writes bench/README.md
 	@$(RUN) python -m bench $(ARGS)
