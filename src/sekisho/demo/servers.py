@@ -277,10 +277,9 @@ def _last_words(log: Path, lines: list[str]) -> str:
         written = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     except OSError:
         written = []
-    telling = [place for place, line in enumerate(written) if re.search(r"FATAL|PANIC|error:", line)]
-    if telling:  # the line before it often holds the reason: "could not bind …: Permission denied"
-        written = [" / ".join(written[max(telling[-1] - 1, 0) : telling[-1] + 1])]
-    return (written or lines or ["it ended without a word"])[-1].rstrip(".")
+    # The reason is often a line or two before the last: "could not bind …: Address already in use".
+    telling = [line for line in written if re.search(r"FATAL|PANIC|error:|could not", line)]
+    return (" / ".join(telling[-3:]) or (written or lines or ["it ended without a word"])[-1]).rstrip(".")
 
 
 def _let_go(process: "subprocess.Popen[bytes]", plan: _Plan) -> None:
