@@ -84,7 +84,7 @@ def test_partial_tiles_go_once_the_full_tile_is_there(tmp_path: Path) -> None:
 def test_the_published_checkpoint_verifies_elsewhere(tmp_path: Path) -> None:
     log = fill(tmp_path, 3)
     note = (tmp_path / "checkpoint").read_bytes()
-    result = oracle.verify_checkpoint(note, oracle.parse_vkey(str(SIGNER.key)))
+    result = oracle.verify_checkpoint(oracle.parse_note(note), oracle.parse_vkey(str(SIGNER.key)))
     assert result.ok
     assert open_checkpoint(note, SIGNER.key) == Checkpoint(ORIGIN, 3, log.root) == log.published()
 

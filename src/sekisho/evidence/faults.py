@@ -100,3 +100,26 @@ WRONG_ORIGIN: Final = fault_kind(
     en="{path} is the log of {found}, not of {expected}. Nothing was changed; check the folder and the key.",
     ja="{path} は {expected} ではなく {found} のログです。何も変更していません。フォルダーと鍵を確かめてください。",
 )
+BAD_POLICY: Final = fault_kind(
+    "SEK-EVID-020",
+    en="Line {line} of the policy is refused ({reason}). No part of the policy is in force; correct the line.",
+    ja="方針ファイルの {line} 行目を受け付けません({reason})。方針は全体として無効です。その行を直してください。",
+)
+QUORUM_MISSING: Final = fault_kind(
+    "SEK-EVID-021",
+    en="The checkpoint of {size} entries is cosigned by {found}, which does not meet the quorum {quorum}. It was not "
+    "accepted; ask the witnesses for their latest checkpoint.",
+    ja="{size} 件のチェックポイントの連署は {found} で、定足数 {quorum} を満たしません。受け入れていません。"
+    "立会人に最新のチェックポイントを確かめてください。",
+)
+BAD_REQUEST: Final = fault_kind(
+    "SEK-EVID-022",
+    en="The witness cannot read the request ({reason}). Nothing was cosigned; correct the sender.",
+    ja="立会人は要求を読み取れません({reason})。連署していません。送信側を直してください。",
+)
+WITNESS_STATE: Final = fault_kind(
+    "SEK-EVID-023",
+    en="The witness's record {path} is damaged ({reason}). Nothing is cosigned until it is restored from a copy that "
+    "is not older.",
+    ja="立会人の記録 {path} が壊れています({reason})。より古くない写しから戻すまで連署しません。",
+)

@@ -1,31 +1,47 @@
 """A folder whose files are there whole or not at all, also after a crash at any point.
 
-Each file is written under `.tmp/`, fsynced, and renamed into place; a rename is durable once its directory is
+Each file is written as `.next`, fsynced, and renamed into place; a rename is durable once its directory is
 fsynced, which `settle` does for all of them at once. Until `settle` returns, nothing may be promised.
 """
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from sekisho.evidence.faults import CANNOT_READ, CANNOT_WRITE, TILE_CONFLICT
 from sekisho.faults import Fault
 
-_SCRATCH: Final = ".tmp"
+_NEXT: Final = ".next"
+_LOCK: Final = ".lock"
 
 
 class DurableFolder:
+    """Write only while it is `held`: there is one `.next`, and one set of directories to settle."""
+
     def __init__(self, path: Path) -> None:
-        """Create the folder when it is missing, and remove what an earlier crash left half written."""
+        """Create the folder when it is missing."""
         self.path = path
         self._unsettled: set[Path] = set()
-        self._scratch = path / _SCRATCH
         try:
-            self._make_directory(self._scratch)
-            for leftover in self._scratch.iterdir():
-                leftover.unlink()
+            self._make_directory(path)
         except OSError as error:
             raise Fault(CANNOT_WRITE, path=path, reason=error.strerror) from error
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other threads and programs out. The kernel lets go when the holder dies."""
+        try:
+            descriptor = os.open(self.path / _LOCK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise Fault(CANNOT_WRITE, path=self.path / _LOCK, reason=error.strerror) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def put(self, name: str, data: bytes) -> None:
         """Write a file that never changes. Raises Fault when it exists with other content."""
@@ -40,7 +56,7 @@ class DurableFolder:
 
     def replace(self, name: str, data: bytes) -> None:
         target = self.path / name
-        scratch = self._scratch / name.replace("/", "-")
+        scratch = self.path / _NEXT
         try:
             self._make_directory(target.parent)
             descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)

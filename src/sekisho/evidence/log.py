@@ -10,8 +10,6 @@ After a crash anywhere `.tree` names the last complete tree. Tiles beyond it may
 same entries again finds them equal and goes on, other entries would be a changed history and are refused.
 """
 
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,7 +51,6 @@ from sekisho.faults import Fault
 
 CHECKPOINT: Final = "checkpoint"
 _TREE: Final = ".tree"
-_LOCK: Final = ".lock"
 
 
 class _Edge:
@@ -109,9 +106,10 @@ class TileLog:
         if published is not None:
             log._check_published(published)
             log._published = published
-        if body is None:
-            durable.replace(_TREE, tree.body().encode())
-        durable.settle()
+        with durable.held():
+            if body is None:
+                durable.replace(_TREE, tree.body().encode())
+            durable.settle()
         return log
 
     @property
@@ -234,17 +232,14 @@ class TileLog:
         """Hold the folder, and go no further after an error: a failed fsync may be reported only once."""
         if self._stopped:
             raise Fault(LOG_STOPPED, path=self.path)
-        descriptor = os.open(self.path / _LOCK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if read_file(self.path / _TREE) != self._tree.body().encode():
-                raise Fault(ANOTHER_WRITER, path=self.path)
-            yield
+            with self._folder.held():
+                if read_file(self.path / _TREE) != self._tree.body().encode():
+                    raise Fault(ANOTHER_WRITER, path=self.path)
+                yield
         except BaseException:
             self._stopped = True
             raise
-        finally:
-            os.close(descriptor)
 
 
 def _read_edge(folder: Path, tree: Checkpoint) -> _Edge:

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -53,6 +53,13 @@ class Note:
     def encode(self) -> bytes:
         return (self.text + "\n" + "".join(line.text() for line in self.signatures)).encode()
 
+    def with_signatures(self, lines: Iterable[SignatureLine]) -> "Note":
+        """The note with more signatures; a newer one of the same key replaces the older."""
+        lines = tuple(lines)
+        newer = {(line.name, line.key_id) for line in lines}
+        kept = tuple(line for line in self.signatures if (line.name, line.key_id) not in newer)
+        return Note(self.text, kept + lines)
+
 
 @dataclass(frozen=True)
 class VerifierKey:
@@ -92,7 +99,7 @@ class VerifiedNote:
 
     text: str
     signers: tuple[VerifierKey, ...]
-    cosigned_at: dict[VerifierKey, int]  # POSIX seconds, for the keys of kind COSIGNATURE
+    cosigned_at: Mapping[VerifierKey, int]  # POSIX seconds, for the keys of kind COSIGNATURE
 
 
 class NoteSigner:
