@@ -46,3 +46,53 @@ ITEMS_UNREADABLE: Final = fault_kind(
     ja="情報項目の欄「{text}」は括弧が閉じていません。文字はそのまま残しています。"
     "括弧を閉じて、表をもう一度読み込んでください。",
 )
+# What does not add up in a table of affected organisations. Nothing is corrected: each one is told.
+ROW_ABOVE_TOTAL: Final = fault_kind(
+    "SEK-REG-121",
+    en="{organisation} states “{text}”, more than the {total:,} of the whole case. The text is kept as written;"
+    " ask the source which number and unit were meant.",
+    ja="{organisation}の「{text}」は、事案全体の{total:,}件を超えています。文字はそのまま残しています。"
+    "数と単位を出所に確かめてください。",
+)
+IMPLAUSIBLE_MYRIAD: Final = fault_kind(
+    "SEK-REG-122",
+    en="{organisation} states “{text}”: nobody writes 万 behind 10,000 or more. The text is kept as written; ask the"
+    " source whether {likely:,} was meant.",
+    ja="{organisation}の「{text}」は、一万以上の数に「万」が付いています。文字はそのまま残しています。"
+    "{likely:,}件の誤りでないか、出所に確かめてください。",
+)
+DUPLICATE_ITEM: Final = fault_kind(
+    "SEK-REG-123",
+    en="{organisation} names the item “{item}” more than once. The list is kept as written; ask the source whether"
+    " another item was meant.",
+    ja="{organisation}は項目「{item}」を重ねて挙げています。一覧はそのまま残しています。"
+    "別の項目の誤りでないか、出所に確かめてください。",
+)
+LEAK_BEFORE_CONTRACT: Final = fault_kind(
+    "SEK-REG-124",
+    en="{organisation}: {source} says that data left in {window}, but the earliest contract stated is {period}. Both"
+    " are kept with their sources; look for an earlier contract.",
+    ja="{organisation}:{source}は流出の期間を{window}としていますが、記載のある最初の契約は{period}です。"
+    "両方を出所とともに残しています。それより前の契約を探してください。",
+)
+PARTS_AND_SUM: Final = fault_kind(
+    "SEK-REG-125",
+    en="{organisation} states {stated:,} for {what}, but the parts add up to {total:,}. Both are kept; ask the source"
+    " which one holds.",
+    ja="{organisation}は{what}を{stated:,}件としていますが、内訳の合計は{total:,}件です。"
+    "両方を残しています。どちらが正しいか、出所に確かめてください。",
+)
+ROWS_AND_TOTAL: Final = fault_kind(
+    "SEK-REG-126",
+    en="The {rows} rows with a count add up to {total:,}, while {stated:,} are attributed in all; the rows mix {units}."
+    " A 万 that cannot be meant was left out. Every figure is kept; say this beside any total that is shown.",
+    ja="件数のある{rows}行の合計は{total:,}件ですが、特定された総数は{stated:,}件です。行には{units}が混在しています。"
+    "あり得ない「万」は除いて数えました。どの数字も残しています。合計を示すときは、このことを添えてください。",
+)
+NAMED_ELSEWHERE: Final = fault_kind(
+    "SEK-REG-127",
+    en="{source} names {organisation}, which stands in no row of the table. Both are kept; ask whether a row is"
+    " missing.",
+    ja="{source}に名前のある{organisation}が、表のどの行にもありません。両方を残しています。"
+    "行が抜けていないか確かめてください。",
+)

@@ -277,7 +277,9 @@ def _number(written: str | None) -> int | None:
 def _read_at(raw: str, start: int) -> tuple[Period, int]:
     reader = _Reader(raw.translate(FOLDED), start)
     reader.read()
-    return Period(raw[start : reader.position], tuple(reader.intervals), tuple(reader.doubts)), reader.position
+    return Period(
+        raw[start : reader.position], tuple(reader.intervals), tuple(reader.doubts)
+    ), reader.position
 
 
 def parse_period(raw: str) -> Period:
@@ -330,9 +332,7 @@ def format_point(point: Point, style: Literal["western", "wareki"] = "western") 
     return f"{year}年{month}{day}"
 
 
-def format_intervals(
-    intervals: Iterable[Interval], style: Literal["western", "wareki"] = "western"
-) -> str:
+def format_intervals(intervals: Iterable[Interval], style: Literal["western", "wareki"] = "western") -> str:
     """The canonical words; `parse_period` reads them back to equal intervals."""
     return "、".join(_format_interval(interval, style) for interval in intervals) or "不明"
 
