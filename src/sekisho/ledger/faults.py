@@ -1,0 +1,84 @@
+"""What the ledger refuses, or cannot do."""
+
+from sekisho.faults import fault_kind
+
+FAILED = fault_kind(
+    "SEK-LEDG-001",
+    en="The ledger can no longer write ({reason}). Facts acknowledged before are kept; nothing since then was "
+    "recorded. Access stays closed: repair the cause, then start Sekisho again.",
+    ja="台帳に書き込めません ({reason})。受領済みの記録は保たれていますが、それ以降は記録されていません。"
+    "アクセスは閉じたままです。原因を取り除いてから Sekisho を再起動してください。",
+)
+QUEUE_FULL = fault_kind(
+    "SEK-LEDG-002",
+    en="The ledger's queue is full ({capacity} facts wait for the disk). This fact was not recorded and what it "
+    "permits must not happen. Try again shortly.",
+    ja="台帳の待ち行列が満杯です ({capacity} 件が書き込み待ち)。この事実は記録されておらず、許可してはなりません。"
+    "しばらくしてから再試行してください。",
+)
+CLOSED = fault_kind(
+    "SEK-LEDG-003",
+    en="The ledger is closed; the fact was not recorded. Start Sekisho again.",
+    ja="台帳は閉じられており、事実は記録されませんでした。Sekisho を再起動してください。",
+)
+CORRUPTED = fault_kind(
+    "SEK-LEDG-004",
+    en="The ledger at {url} cannot be read ({reason}). Nothing was changed. Keep the file as evidence, restore "
+    "the last backup beside it, and compare both with the published log by `sekisho state rebuild --check`.",
+    ja="{url} の台帳を読めません ({reason})。何も変更していません。ファイルを証拠として保全し、別の場所に直近の"
+    "バックアップを復元して、`sekisho state rebuild --check` で公開済みログと照合してください。",
+)
+UNREACHABLE = fault_kind(
+    "SEK-LEDG-005",
+    en="The ledger at {url} cannot be opened ({reason}). Nothing was changed. Check the address, the rights of "
+    "the folder, and that the database answers, then start again.",
+    ja="{url} の台帳を開けません ({reason})。何も変更していません。接続先、フォルダの権限、データベースの応答を"
+    "確認してから再起動してください。",
+)
+REFUSED = fault_kind(
+    "SEK-LEDG-006",
+    en="The fact {fact} about {about} contradicts what is already recorded ({reason}). It was not recorded, and "
+    "nothing changed.",
+    ja="{about} に関する事実 {fact} は記録済みの内容と矛盾します ({reason})。記録されず、何も変わっていません。",
+)
+TOO_LONG = fault_kind(
+    "SEK-LEDG-007",
+    en="The fact {fact} has {length} bytes; an entry of the log holds at most 65,535. It was not recorded. Put "
+    "the long part into a confidential part.",
+    ja="事実 {fact} は {length} バイトですが、ログの 1 件は 65,535 バイトまでです。記録されていません。"
+    "長い部分は機密部分に入れてください。",
+)
+UNKNOWN_URL = fault_kind(
+    "SEK-LEDG-008",
+    en="{url} is no address of a ledger. Use sqlite:///PATH or postgresql://USER@HOST/DATABASE.",
+    ja="{url} は台帳の所在として使えません。sqlite:///PATH か postgresql://USER@HOST/DATABASE を指定してください。",
+)
+BAD_KEY_FILE = fault_kind(
+    "SEK-LEDG-010",
+    en="The key file {path} cannot be used ({reason}). No key was changed. Restore it from the key backup.",
+    ja="鍵ファイル {path} を使えません ({reason})。鍵は変更していません。鍵のバックアップから復元してください。",
+)
+OWNER_ERASED = fault_kind(
+    "SEK-LEDG-011",
+    en="The key of {owner} was erased; nothing more can be sealed for that owner.",
+    ja="{owner} の鍵は消去済みのため、新たに封をすることはできません。",
+)
+BAD_OWNER = fault_kind(
+    "SEK-LEDG-012",
+    en="{owner} cannot name a key: use 1 to 64 letters, digits, dots, hyphens or underscores.",
+    ja="{owner} は鍵の名前に使えません。英数字、ピリオド、ハイフン、下線で 1〜64 文字にしてください。",
+)
+NO_PART = fault_kind(
+    "SEK-LEDG-013",
+    en="The confidential part {commitment} is not in this ledger, and no fact says that it was erased. Look for "
+    "it in a backup, and find out who removed it.",
+    ja="機密部分 {commitment} はこの台帳になく、消去したという事実もありません。バックアップを探し、"
+    "誰が取り除いたかを調べてください。",
+)
+PART_ALTERED = fault_kind(
+    "SEK-LEDG-014",
+    en="The confidential part {commitment} is not what its fact commits to ({reason}). It is kept as it is; "
+    "compare it with a backup.",
+    ja="機密部分 {commitment} は事実の約束と一致しません ({reason})。現状のまま保持しています。"
+    "バックアップと照合してください。",
+)

@@ -1,0 +1,140 @@
+"""Reading: SQLAlchemy Core statements, run in the background, with SQLAlchemy's results.
+
+Statements are compiled by SQLAlchemy and executed on the driver itself: SQLite in reader threads (one hop per
+statement), PostgreSQL by asyncpg. SQLAlchemy's own asyncio layer would need greenlet and several hops.
+Each `read()` sees one snapshot, and the database refuses it any write.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from sqlalchemy import Executable, Result, TextClause
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import Dialect, IteratorResult, ScalarResult
+from sqlalchemy.engine.result import SimpleResultMetaData
+from sqlalchemy.sql.compiler import SQLCompiler
+
+_SQLITE: Final = sqlite.dialect()
+_READERS: Final = 4
+_Rows = tuple[list[str], list[tuple[Any, ...]]]
+
+
+class Fetch(Protocol):
+    async def __call__(self, sql: str, parameters: Sequence[Any]) -> _Rows: ...
+
+
+class Connection:
+    """A snapshot of the ledger's database."""
+
+    def __init__(self, dialect: Dialect, fetch: Fetch) -> None:
+        self._dialect = dialect
+        self._fetch = fetch
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Result[Any]:
+        """Run one SELECT. The result holds all rows: bound what you ask for."""
+        compiled = statement.compile(  # type: ignore[attr-defined]
+            dialect=self._dialect, compile_kwargs={"render_postcompile": True}
+        )
+        names, rows = await self._fetch(str(compiled), _bound(compiled, self._dialect, parameters or {}))
+        processors = _processors(statement, self._dialect, len(names))
+        if any(processors):
+            rows = [
+                tuple(
+                    value if process is None else process(value)
+                    for process, value in zip(processors, row, strict=True)
+                )
+                for row in rows
+            ]
+        return IteratorResult(SimpleResultMetaData(names), iter(rows))
+
+    async def scalar(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Any:
+        """The first column of the first row, or None."""
+        return (await self.execute(statement, parameters)).scalar()
+
+    async def scalars(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> ScalarResult[Any]:
+        return (await self.execute(statement, parameters)).scalars()
+
+
+def _bound(compiled: SQLCompiler, dialect: Dialect, parameters: Mapping[str, Any]) -> list[Any]:
+    values = compiled.construct_params(dict(parameters))
+    bound = []
+    for name in compiled.positiontup or ():
+        value = values[name]
+        if (parameter := compiled.binds.get(name)) is not None:
+            process = parameter.type.dialect_impl(dialect).bind_processor(dialect)
+            value = value if process is None else process(value)
+        bound.append(value)
+    return bound
+
+
+def _processors(statement: Executable, dialect: Dialect, width: int) -> list[Callable[[Any], Any] | None]:
+    if isinstance(statement, TextClause):
+        return [None] * width
+    columns: Sequence[Any] = list(statement.selected_columns)  # type: ignore[attr-defined]
+    return [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+
+
+class Reads(Protocol):
+    def connect(self) -> Any:
+        """An async context manager that yields a Connection."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class SqliteReads:
+    """Reader threads, each read on a connection of its own."""
+
+    def __init__(self, path: Path, *, busy_seconds: float) -> None:
+        self._path = path
+        self._busy_seconds = busy_seconds
+        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger-reader")
+        self._free: list[sqlite3.Connection] = []
+        self._room = asyncio.Semaphore(_READERS)
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, timeout=self._busy_seconds, check_same_thread=False
+        )
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        loop = asyncio.get_running_loop()
+        async with self._room:
+            free = self._free
+            raw = free.pop() if free else await loop.run_in_executor(self._threads, self._open)
+
+            def select(sql: str, parameters: Sequence[Any]) -> _Rows:
+                if not raw.in_transaction:
+                    raw.execute("BEGIN")
+                cursor = raw.execute(sql, parameters)
+                return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+            async def fetch(sql: str, parameters: Sequence[Any]) -> _Rows:
+                return await loop.run_in_executor(self._threads, select, sql, parameters)
+
+            try:
+                yield Connection(_SQLITE, fetch)
+            finally:
+                if raw.in_transaction:
+                    # Cheap: nothing was written. Also interrupts a statement whose caller was cancelled.
+                    raw.interrupt()
+                    await asyncio.shield(loop.run_in_executor(self._threads, raw.rollback))
+                free.append(raw)
+
+    async def close(self) -> None:
+        for connection in self._free:
+            connection.close()
+        self._free.clear()
+        self._threads.shutdown(wait=False)

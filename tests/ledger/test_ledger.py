@@ -1,0 +1,122 @@
+"""Recording, reading, refusing: one suite over both databases."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import BigInteger, Column, Table, Text, select
+
+from sekisho.evidence.merkle import leaf_hash
+from sekisho.faults import Fault
+from sekisho.ledger import (
+    Commitment,
+    Erased,
+    Fact,
+    KeyRing,
+    Ledger,
+    Recorded,
+    Writes,
+    fact,
+    metadata,
+    projects,
+)
+
+VISITS = Table(
+    "test_visits",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("visits", BigInteger, nullable=False, server_default="0"),
+    Column("rows", BigInteger),
+)
+ROOMS = Table(
+    "test_rooms", metadata, Column("room", Text, primary_key=True), Column("name", Text, nullable=False)
+)
+
+
+@fact("test.visited", version=1)
+class Visited(Fact):
+    rows: int
+    text: Commitment | None = None
+
+
+@fact("test.room_opened", version=1)
+class RoomOpened(Fact):
+    name: str
+
+
+@projects(Visited)
+def _visited(write: Writes, value: Visited, recorded: Recorded) -> None:
+    write.add(VISITS, {"person": recorded.by}, {"visits": 1, "rows": value.rows})
+
+
+@projects(RoomOpened)
+def _room_opened(write: Writes, value: RoomOpened, recorded: Recorded) -> None:
+    write.insert(ROOMS, {"room": recorded.about, "name": value.name})
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> KeyRing:
+    return KeyRing(tmp_path / "keys")
+
+
+@pytest.fixture
+async def ledger(url: str, keys: KeyRing) -> AsyncIterator[Ledger]:
+    async with await Ledger.open(url, keys=keys) as opened:
+        yield opened
+
+
+async def test_a_fact_is_recorded_with_its_projection(ledger: Ledger) -> None:
+    recorded = await ledger.record(Visited(rows=3), by="p-sato", about="s-1")
+    assert recorded.seq == 0
+    assert recorded.leaf.startswith(b'{"seq":0,"fact":"test.visited","v":1,"at":"20')
+    assert recorded.leaf.endswith(b'Z","by":"p-sato","about":"s-1","data":{"rows":3,"text":null}}')
+    assert recorded.leaf_hash == leaf_hash(recorded.leaf)
+    assert await ledger.facts(0, 10) == [recorded]
+    assert recorded.typed() == Visited(rows=3)
+    async with ledger.read() as connection:
+        assert (await connection.execute(select(VISITS))).all() == [("p-sato", 1, 3)]
+
+
+async def test_many_writers_get_contiguous_indices_and_exact_sums(ledger: Ledger) -> None:
+    async def write(person: int) -> list[int]:
+        return [(await ledger.record(Visited(rows=n), by=f"p-{person}", about="s-1")).seq for n in range(20)]
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(write(person)) for person in range(32)]
+    assert sorted(seq for task in tasks for seq in task.result()) == list(range(640))
+    facts = await ledger.facts(0, 1000)
+    assert [recorded.seq for recorded in facts] == list(range(640))
+    assert all(a.at <= b.at for a, b in itertools.pairwise(facts))
+    async with ledger.read() as connection:
+        rows = [tuple(row) for row in await connection.execute(select(VISITS))]
+    assert sorted(rows) == sorted((f"p-{person}", 20, 190) for person in range(32))
+
+
+async def test_a_fact_that_contradicts_is_refused_alone(ledger: Ledger) -> None:
+    futures = [
+        ledger.record_soon(RoomOpened(name=f"room {n}"), by="p-sato", about=f"r-{n % 10}") for n in range(15)
+    ]
+    outcomes = await asyncio.gather(*futures, return_exceptions=True)
+    assert sum(isinstance(outcome, Recorded) for outcome in outcomes) == 10
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Fault)]
+    assert {fault.code for fault in refused} == {"SEK-LEDG-006"}
+    assert len(refused) == 5
+    assert await ledger.size() == 10
+
+
+async def test_a_part_is_sealed_read_and_erased(ledger: Ledger) -> None:
+    sealed = ledger.vault.seal("c-01", b"SELECT secret")
+    recorded = await ledger.record(
+        Visited(rows=1, text=sealed.commitment), by="p-sato", about="s-1", parts=[sealed]
+    )
+    assert b"secret" not in recorded.leaf
+    assert await ledger.content(sealed.commitment) == b"SELECT secret"
+    erased = await ledger.erase(sealed.commitment, by="p-suzuki", reason="asked by the client")
+    assert await ledger.content(sealed.commitment) == Erased(erased.at, "p-suzuki")
