@@ -81,7 +81,7 @@ async def test_a_fact_is_recorded_with_its_projection(ledger: Ledger) -> None:
     assert await ledger.facts(0, 10) == [recorded]
     assert recorded.typed() == Visited(rows=3)
     async with ledger.read() as connection:
-        assert (await connection.execute(select(VISITS))).all() == [("p-sato", 1, 3)]
+        assert [tuple(row) for row in await connection.execute(select(VISITS))] == [("p-sato", 1, 3)]
 
 
 async def test_many_writers_get_contiguous_indices_and_exact_sums(ledger: Ledger) -> None:

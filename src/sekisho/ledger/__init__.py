@@ -17,11 +17,13 @@ faults         what it refuses
 from sekisho.ledger.leaf import Fact, Recorded, fact, upgrades, values_of
 from sekisho.ledger.ledger import Ledger
 from sekisho.ledger.projections import Writes, projects
+from sekisho.ledger.reading import Connection
 from sekisho.ledger.tables import Timestamp, metadata
 from sekisho.ledger.vault import Commitment, Erased, KeyRing, Sealed
 
 __all__ = [
     "Commitment",
+    "Connection",
     "Erased",
     "Fact",
     "KeyRing",
