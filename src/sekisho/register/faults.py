@@ -96,3 +96,25 @@ NAMED_ELSEWHERE: Final = fault_kind(
     ja="{source}に名前のある{organisation}が、表のどの行にもありません。両方を残しています。"
     "行が抜けていないか確かめてください。",
 )
+# Why data may not be reached through a chain of entrustments.
+NO_ENTRUSTMENT: Final = fault_kind(
+    "SEK-REG-141",
+    en="No chain of entrustments leads from {client} to {party} for the dataset {dataset}. Nothing was opened;"
+    " register the entrustment, or take the technical reach away.",
+    ja="{client}から{party}へ、データセット{dataset}の委託のつながりがありません。何も開いていません。"
+    "委託を登録するか、技術的に届かないようにしてください。",
+)
+HOP_NOT_APPROVED: Final = fault_kind(
+    "SEK-REG-142",
+    en="The re-entrustment {hop} from {giver} to {receiver} was not approved by {client} before it began. Access to"
+    " {client}'s data stays closed; ask {client} for its approval.",
+    ja="{giver}から{receiver}への再委託{hop}は、開始前に{client}の承認を得ていません。"
+    "{client}のデータは閉じたままです。{client}に承認を求めてください。",
+)
+NO_CONTRACT_IN_FORCE: Final = fault_kind(
+    "SEK-REG-143",
+    en="No contract of the entrustment {hop} from {giver} to {receiver} is in force on {day}. Access stays closed;"
+    " register the contract in force, or have the data erased.",
+    ja="{giver}から{receiver}への委託{hop}には、{day}に有効な契約がありません。閉じたままです。"
+    "有効な契約を登録するか、データを消去させてください。",
+)
