@@ -24,7 +24,7 @@ _GROUPS: Final = (
 )
 _TO_NEW: Final = {ord(old): group[0] for group in _GROUPS.split() for old in group[1:] if old != group[0]}
 
-_HONORIFIC: Final = re.compile(r"(?<=..)\s*様$")
+_HONORIFIC: Final = re.compile("(?<=..)様+$")
 _REPEAT: Final = re.compile("([\u3400-\u9fff])々")
 _TO_KATAKANA: Final = {code: code + 0x60 for code in range(ord("ぁ"), ord("ゖ") + 1)}
 # Bank and insurance terminals hold no small kana: シヨウ is ショウ.
@@ -48,8 +48,8 @@ def normal_name(text: str) -> str:
     >>> [normal_name(n) for n in ("渡邊　太郎", "渡辺太郎 様", "佐々木", "佐佐木", "Sato Taro", "ｻﾄｳ ﾀﾛｳ")]
     ['渡辺太郎', '渡辺太郎', '佐佐木', '佐佐木', 'SATOTARO', 'サトウタロウ']
     """
-    name = _HONORIFIC.sub("", modern_kanji(fold(text)))
-    return _REPEAT.sub(r"\1\1", "".join(name.split())).upper()
+    name = _REPEAT.sub(r"\1\1", "".join(modern_kanji(fold(text)).split()))
+    return _HONORIFIC.sub("", name).upper()
 
 
 def normal_kana(text: str) -> str:
