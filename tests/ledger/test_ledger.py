@@ -2,74 +2,13 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
-from pathlib import Path
 
-import pytest
-from sqlalchemy import BigInteger, Column, Table, Text, select
+from ledger_examples import VISITS, RoomOpened, Visited
+from sqlalchemy import select
 
 from sekisho.evidence.merkle import leaf_hash
 from sekisho.faults import Fault
-from sekisho.ledger import (
-    Commitment,
-    Erased,
-    Fact,
-    KeyRing,
-    Ledger,
-    Recorded,
-    Writes,
-    fact,
-    metadata,
-    projects,
-)
-
-VISITS = Table(
-    "test_visits",
-    metadata,
-    Column("person", Text, primary_key=True),
-    Column("visits", BigInteger, nullable=False, server_default="0"),
-    Column("rows", BigInteger),
-)
-ROOMS = Table(
-    "test_rooms", metadata, Column("room", Text, primary_key=True), Column("name", Text, nullable=False)
-)
-
-
-@fact("test.visited", version=1)
-class Visited(Fact):
-    rows: int
-    text: Commitment | None = None
-
-
-@fact("test.room_opened", version=1)
-class RoomOpened(Fact):
-    name: str
-
-
-@projects(Visited)
-def _visited(write: Writes, value: Visited, recorded: Recorded) -> None:
-    write.add(VISITS, {"person": recorded.by}, {"visits": 1, "rows": value.rows})
-
-
-@projects(RoomOpened)
-def _room_opened(write: Writes, value: RoomOpened, recorded: Recorded) -> None:
-    write.insert(ROOMS, {"room": recorded.about, "name": value.name})
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'ledger.db'}"
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> KeyRing:
-    return KeyRing(tmp_path / "keys")
-
-
-@pytest.fixture
-async def ledger(url: str, keys: KeyRing) -> AsyncIterator[Ledger]:
-    async with await Ledger.open(url, keys=keys) as opened:
-        yield opened
+from sekisho.ledger import Erased, Ledger, Recorded
 
 
 async def test_a_fact_is_recorded_with_its_projection(ledger: Ledger) -> None:

@@ -53,6 +53,13 @@ UNKNOWN_URL = fault_kind(
     en="{url} is no address of a ledger. Use sqlite:///PATH or postgresql://USER@HOST/DATABASE.",
     ja="{url} は台帳の所在として使えません。sqlite:///PATH か postgresql://USER@HOST/DATABASE を指定してください。",
 )
+NOT_DURABLE = fault_kind(
+    "SEK-LEDG-009",
+    en="The database at {url} has {setting} switched off: it could lose what it acknowledged. Nothing was changed. "
+    "Switch it on, then start again.",
+    ja="{url} のデータベースは {setting} が無効で、受領した記録を失うおそれがあります。何も変更していません。"
+    "有効にしてから再起動してください。",
+)
 BAD_KEY_FILE = fault_kind(
     "SEK-LEDG-010",
     en="The key file {path} cannot be used ({reason}). No key was changed. Restore it from the key backup.",
@@ -81,4 +88,11 @@ PART_ALTERED = fault_kind(
     "compare it with a backup.",
     ja="機密部分 {commitment} は事実の約束と一致しません ({reason})。現状のまま保持しています。"
     "バックアップと照合してください。",
+)
+NOT_REBUILT = fault_kind(
+    "SEK-LEDG-015",
+    en="The tables could not be rebuilt from the facts ({reason}). Facts and tables are as they were. Use the "
+    "version of Sekisho that wrote them, and report this.",
+    ja="事実から表を再構築できませんでした ({reason})。事実も表も元のままです。書き込んだ版の Sekisho を使い、"
+    "この件を報告してください。",
 )

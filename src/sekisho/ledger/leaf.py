@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar, cast, dataclass_transform
 
 import msgspec
 
+from sekisho.evidence.merkle import leaf_hash
 from sekisho.faults import Fault
 from sekisho.ledger.faults import TOO_LONG
 
@@ -159,6 +160,13 @@ _leaf_decoder: Final = msgspec.json.Decoder(Leaf)
 def read_leaf(leaf: bytes) -> Leaf:
     """Read a leaf. Raises msgspec.DecodeError or ValidationError when the bytes are not a leaf."""
     return _leaf_decoder.decode(leaf)
+
+
+def read_recorded(leaf: bytes) -> tuple[Recorded, Fact | None]:
+    """A stored leaf as what `record` returned for it, and its fact when it is known here."""
+    read = read_leaf(leaf)
+    recorded = Recorded(read.seq, read.at, read.fact, read.by, read.about, leaf, leaf_hash(leaf))
+    return recorded, read.typed()
 
 
 def micros(at: datetime) -> int:

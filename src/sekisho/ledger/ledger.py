@@ -25,14 +25,16 @@ from sqlalchemy.exc import ArgumentError
 
 from sekisho.evidence.merkle import leaf_hash
 from sekisho.faults import Fault
+from sekisho.ledger.batch import Aside, Batch, Head, Pending
 from sekisho.ledger.clock import Clock, LedgerTime, SystemClock
 from sekisho.ledger.facts import OwnerErased, PartErased
 from sekisho.ledger.faults import CLOSED, FAILED, NO_PART, QUEUE_FULL, REFUSED, UNKNOWN_URL
 from sekisho.ledger.leaf import Fact, Recorded, encode_tail
-from sekisho.ledger.projections import Writes, projects
-from sekisho.ledger.reading import Connection, Reads, SqliteReads
-from sekisho.ledger.sqlite import SqliteStore
-from sekisho.ledger.store import Aside, Batch, Head, NotApplicable, Pending, Store
+from sekisho.ledger.postgres import PostgresDriver, PostgresReads
+from sekisho.ledger.projections import NotApplicable, Writes, projects
+from sekisho.ledger.reading import Connection, Reads
+from sekisho.ledger.sqlite import SqliteDriver, SqliteReads
+from sekisho.ledger.store import Store
 from sekisho.ledger.subscriptions import Subscription
 from sekisho.ledger.tables import ERASURES, FACTS, OFFSETS, PARTS
 from sekisho.ledger.vault import Commitment, Erased, KeyRing, Sealed
@@ -132,8 +134,8 @@ class Ledger:
         by: str,
         about: str,
         parts: Sequence[Sealed] = (),
-        erases: Sequence[str] = (),
-        erases_owner: str | None = None,
+        erases: str = "",
+        erases_owner: str = "",
     ) -> Recorded:
         kind, tail = encode_tail(fact, by=by, about=about)
         while len(self._queue) >= self._capacity and self._fault is None:
@@ -345,7 +347,7 @@ class Ledger:
     async def erase(self, commitment: str, *, by: str, reason: str) -> Recorded:
         """Destroy the salt and content behind a commitment. The fact and the destruction are one transaction."""
         fact = PartErased(commitment=commitment, reason=reason)
-        return await self._record(fact, by=by, about=commitment, erases=[commitment])
+        return await self._record(fact, by=by, about=commitment, erases=commitment)
 
     async def erase_owner(self, owner: str, *, by: str, reason: str) -> Recorded:
         """Destroy all parts of an owner, and the key, which also makes copies in backups unreadable."""
@@ -390,5 +392,13 @@ def _database(url: str, busy_seconds: float) -> tuple[Store, Reads]:
         raise Fault(UNKNOWN_URL, url=repr(url)) from error
     if parsed.drivername == "sqlite" and parsed.database:
         path = Path(parsed.database)
-        return SqliteStore(path, busy_seconds=busy_seconds), SqliteReads(path, busy_seconds=busy_seconds)
+        return (
+            Store(SqliteDriver(path, busy_seconds=busy_seconds)),
+            SqliteReads(path, busy_seconds=busy_seconds),
+        )
+    if parsed.drivername == "postgresql":
+        return (
+            Store(PostgresDriver(url, busy_seconds=busy_seconds)),
+            PostgresReads(url),
+        )
     raise Fault(UNKNOWN_URL, url=parsed.render_as_string(hide_password=True))

@@ -5,18 +5,22 @@ a whole batch are merged before they reach SQL (sums of the same row are added u
 of one table commute, because a change names its row by primary key and looks at nothing else.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal, TypeVar
 
 from sqlalchemy import Boolean, Float, Integer, LargeBinary, String, Table
 
-from sekisho.ledger.leaf import Fact, Recorded, kind_of, micros
+from sekisho.ledger.leaf import Fact, Recorded, kind_of, micros, read_recorded
 from sekisho.ledger.tables import Timestamp
 
 Value = None | bool | int | float | str | bytes | datetime
 Row = Mapping[str, Value]
 Kind = Literal["insert", "upsert", "add", "add_existing", "update", "delete"]
+
+
+class NotApplicable(Exception):  # noqa: N818 (a condition of the batch; the ledger turns it into a Fault)
+    """A row contradicts the database, or a projection raised: nothing of the batch may stay."""
 
 
 class Change:
@@ -197,3 +201,17 @@ def project(writes: Writes, value: Fact, recorded: Recorded) -> None:
     """Apply each projection of this fact."""
     for function in _PROJECTIONS.get(type(value), ()):
         function(writes, value, recorded)
+
+
+def replay(pages: Iterable[Iterable[bytes]], only: frozenset[Table]) -> Iterator[Change]:
+    """The changes of some tables that follow from leaves, merged page by page."""
+    for page in pages:
+        writes = Writes(only)
+        for leaf in page:
+            recorded, value = read_recorded(leaf)
+            if value is not None:
+                try:
+                    project(writes, value, recorded)
+                except Exception as error:
+                    raise NotApplicable(f"fact {recorded.seq}: {type(error).__name__}: {error}") from error
+        yield from writes.changes()

@@ -5,27 +5,20 @@ statement), PostgreSQL by asyncpg. SQLAlchemy's own asyncio layer would need gre
 Each `read()` sees one snapshot, and the database refuses it any write.
 """
 
-import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
 
 from sqlalchemy import Executable, Result, TextClause
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Dialect, IteratorResult, ScalarResult
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.sql.compiler import SQLCompiler
 
-_SQLITE: Final = sqlite.dialect()
-_READERS: Final = 4
-_Rows = tuple[list[str], list[tuple[Any, ...]]]
+Rows = tuple[list[str], list[tuple[Any, ...]]]
 
 
 class Fetch(Protocol):
-    async def __call__(self, sql: str, parameters: Sequence[Any]) -> _Rows: ...
+    async def __call__(self, sql: str, parameters: Sequence[Any]) -> Rows: ...
 
 
 class Connection:
@@ -84,57 +77,6 @@ def _processors(statement: Executable, dialect: Dialect, width: int) -> list[Cal
 
 
 class Reads(Protocol):
-    def connect(self) -> Any:
-        """An async context manager that yields a Connection."""
-        ...
+    def connect(self) -> AbstractAsyncContextManager[Connection]: ...
 
     async def close(self) -> None: ...
-
-
-class SqliteReads:
-    """Reader threads, each read on a connection of its own."""
-
-    def __init__(self, path: Path, *, busy_seconds: float) -> None:
-        self._path = path
-        self._busy_seconds = busy_seconds
-        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger-reader")
-        self._free: list[sqlite3.Connection] = []
-        self._room = asyncio.Semaphore(_READERS)
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, isolation_level=None, timeout=self._busy_seconds, check_same_thread=False
-        )
-        connection.execute("PRAGMA query_only=ON")
-        return connection
-
-    @asynccontextmanager
-    async def connect(self) -> AsyncIterator[Connection]:
-        loop = asyncio.get_running_loop()
-        async with self._room:
-            free = self._free
-            raw = free.pop() if free else await loop.run_in_executor(self._threads, self._open)
-
-            def select(sql: str, parameters: Sequence[Any]) -> _Rows:
-                if not raw.in_transaction:
-                    raw.execute("BEGIN")
-                cursor = raw.execute(sql, parameters)
-                return [column[0] for column in cursor.description or ()], cursor.fetchall()
-
-            async def fetch(sql: str, parameters: Sequence[Any]) -> _Rows:
-                return await loop.run_in_executor(self._threads, select, sql, parameters)
-
-            try:
-                yield Connection(_SQLITE, fetch)
-            finally:
-                if raw.in_transaction:
-                    # Cheap: nothing was written. Also interrupts a statement whose caller was cancelled.
-                    raw.interrupt()
-                    await asyncio.shield(loop.run_in_executor(self._threads, raw.rollback))
-                free.append(raw)
-
-    async def close(self) -> None:
-        for connection in self._free:
-            connection.close()
-        self._free.clear()
-        self._threads.shutdown(wait=False)

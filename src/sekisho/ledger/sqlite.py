@@ -1,39 +1,56 @@
 """The ledger in a SQLite file: WAL, synchronous=FULL, every write by one thread."""
 
+import asyncio
 import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from sqlalchemy import Dialect
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sekisho.faults import Fault
-from sekisho.ledger.clock import LedgerTime
 from sekisho.ledger.faults import CORRUPTED, UNREACHABLE
-from sekisho.ledger.projections import Change
+from sekisho.ledger.projections import Change, NotApplicable
+from sekisho.ledger.reading import Connection, Rows
 from sekisho.ledger.statements import statement
-from sekisho.ledger.store import Batch, Draft, Head, NotApplicable, draft
-from sekisho.ledger.tables import metadata
 
 _DIALECT: Final = sqlite.dialect()
 _MOST_ROWS: Final = 512  # per statement; compiling a longer one costs tens of milliseconds
 _MOST_PARAMETERS: Final = 32_766  # SQLITE_MAX_VARIABLE_NUMBER
+_READERS: Final = 4
 
 
-class SqliteStore:
+class SqliteDriver:
     """`busy_seconds` bounds how long a database locked by somebody else is waited for."""
 
-    def __init__(self, path: Path, *, busy_seconds: float = 5.0) -> None:
+    dialect: Dialect = _DIALECT
+    refusals: tuple[type[Exception], ...] = (
+        NotApplicable,
+        sqlite3.IntegrityError,
+        sqlite3.InterfaceError,  # a value of a type, or
+        sqlite3.ProgrammingError,  # (from Python 3.12 on) the same, or
+        OverflowError,  # a number that SQLite does not hold
+    )
+
+    def __init__(self, path: Path, *, busy_seconds: float) -> None:
         self._path = path
         self._busy_seconds = busy_seconds
-        self._connection: sqlite3.Connection | None = None
+        self._open: sqlite3.Connection | None = None
 
-    def open(self) -> Head:
-        """Create what is missing. Fault CORRUPTED or UNREACHABLE."""
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if self._open is None:
+            raise sqlite3.ProgrammingError("not open")
+        return self._open
+
+    def open(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(
+            self._open = connection = sqlite3.connect(
                 self._path, isolation_level=None, timeout=self._busy_seconds, cached_statements=1024
             )
             connection.execute("PRAGMA journal_mode=WAL")
@@ -41,59 +58,96 @@ class SqliteStore:
             connection.execute("PRAGMA synchronous=FULL")
             # An erased part must not stay readable in a free page.
             connection.execute("PRAGMA secure_delete=ON")
-            connection.execute("BEGIN IMMEDIATE")
-            for table in metadata.sorted_tables:
-                connection.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=_DIALECT)))
-                for index in sorted(table.indexes, key=lambda index: str(index.name)):
-                    connection.execute(str(CreateIndex(index, if_not_exists=True).compile(dialect=_DIALECT)))
-            connection.execute("COMMIT")
-            self._connection = connection
-            return _head(connection)
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        except sqlite3.OperationalError as error:
+            raise Fault(UNREACHABLE, url=self._path, reason=error) from error
         except sqlite3.DatabaseError as error:
-            unreachable = isinstance(error, sqlite3.OperationalError)
-            raise Fault(UNREACHABLE if unreachable else CORRUPTED, url=self._path, reason=error) from error
+            raise Fault(CORRUPTED, url=self._path, reason=error) from error
         except OSError as error:
             raise Fault(UNREACHABLE, url=self._path, reason=error.strerror) from error
 
-    def commit(self, batch: Batch, time: LedgerTime) -> Draft:
-        if (connection := self._connection) is None:
-            raise sqlite3.ProgrammingError("not open")
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            result = draft(batch, _head(connection), time)
-            for change in result.changes:
-                _apply(connection, change)
-            for owner in result.erases_owners:
-                connection.execute("DELETE FROM parts WHERE owner = ?", (owner,))
-            connection.execute("COMMIT")
-        except (NotApplicable, sqlite3.IntegrityError, sqlite3.InterfaceError) as error:
-            connection.execute("ROLLBACK")
-            raise NotApplicable(str(error)) from error
-        # Any other error: the caller gives up this connection; SQLite rolls back what has no COMMIT in the log.
-        if result.erases or result.erases_owners:
-            # The write-ahead log still holds the erased pages; empty it.
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return result
+    def begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self._connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        self._connection.execute("ROLLBACK")
+
+    def execute(self, sql: str) -> None:
+        self._connection.execute(sql)
+
+    def fetch(self, sql: str) -> Sequence[Sequence[Any]]:
+        rows: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
+        return rows
+
+    def apply(self, change: Change) -> None:
+        width = len(change.columns)
+        most = min(_MOST_ROWS, _MOST_PARAMETERS // width)
+        padding = (None,) * width
+        for start in range(0, len(change.rows), most):
+            rows = change.rows[start : start + most]
+            # A few sizes only, so that the statements stay in the cache; the rest is filled with rows of NULL.
+            size = next((size for size in (1, 8, 64) if len(rows) <= size <= most), most)
+            rows += [padding] * (size - len(rows))
+            text = statement("sqlite", change.kind, change.table, change.columns, size)
+            self._connection.execute(text, list(chain.from_iterable(rows)))
+
+    def purge(self) -> None:
+        # secure_delete has overwritten the row in its page; the write-ahead log still holds the page as it was.
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._open is not None:
+            self._open.close()
+            self._open = None
 
 
-def _head(connection: sqlite3.Connection) -> Head:
-    row = connection.execute("SELECT seq, at FROM facts ORDER BY seq DESC LIMIT 1").fetchone()
-    return Head() if row is None else Head(row[0] + 1, row[1])
+class SqliteReads:
+    """Reader threads, each read on a connection of its own."""
 
+    def __init__(self, path: Path, *, busy_seconds: float) -> None:
+        self._path = path
+        self._busy_seconds = busy_seconds
+        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger-reader")
+        self._free: list[sqlite3.Connection] = []
+        self._room = asyncio.Semaphore(_READERS)
 
-def _apply(connection: sqlite3.Connection, change: Change) -> None:
-    width = len(change.columns)
-    most = min(_MOST_ROWS, _MOST_PARAMETERS // width)
-    padding = (None,) * width
-    for start in range(0, len(change.rows), most):
-        rows = change.rows[start : start + most]
-        # A few sizes only, so that the statements stay in the cache; the rest is filled with rows of NULL.
-        size = next((size for size in (1, 8, 64) if len(rows) <= size <= most), most)
-        rows += [padding] * (size - len(rows))
-        text = statement("sqlite", change.kind, change.table, change.columns, size)
-        connection.execute(text, list(chain.from_iterable(rows)))
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, timeout=self._busy_seconds, check_same_thread=False
+        )
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        loop = asyncio.get_running_loop()
+        async with self._room:
+            free = self._free
+            raw = free.pop() if free else await loop.run_in_executor(self._threads, self._open)
+
+            def select(sql: str, parameters: Sequence[Any]) -> Rows:
+                if not raw.in_transaction:
+                    raw.execute("BEGIN")
+                cursor = raw.execute(sql, parameters)
+                return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+            async def fetch(sql: str, parameters: Sequence[Any]) -> Rows:
+                return await loop.run_in_executor(self._threads, select, sql, parameters)
+
+            try:
+                yield Connection(_DIALECT, fetch)
+            finally:
+                if raw.in_transaction:
+                    # Cheap: nothing was written. Also interrupts a statement whose caller was cancelled.
+                    raw.interrupt()
+                    await asyncio.shield(loop.run_in_executor(self._threads, raw.rollback))
+                free.append(raw)
+
+    async def close(self) -> None:
+        for connection in self._free:
+            connection.close()
+        self._free.clear()
+        self._threads.shutdown(wait=False)

@@ -1,142 +1,148 @@
-"""What a batch is, and what a database must do with it: one interface, two databases."""
+"""The database as the writer thread sees it: one order of steps, over the driver of SQLite or PostgreSQL.
 
-import platform
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+Any error but NotApplicable means that nobody knows what the database kept: the writer then gives it up for good.
+A transaction without its COMMIT leaves nothing behind, so a crash inside any method here loses only that method.
+"""
 
-from sqlalchemy import Table
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Protocol
 
-from sekisho.evidence.merkle import leaf_hash
+from sqlalchemy import Dialect, Table
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from sekisho.faults import Fault
+from sekisho.ledger.batch import Batch, Draft, Head, draft
 from sekisho.ledger.clock import LedgerTime
-from sekisho.ledger.facts import LEDGER, ClockJumped
-from sekisho.ledger.leaf import Fact, FactKind, Recorded, complete_leaf, encode_tail, instant, stamp
-from sekisho.ledger.projections import Change, Writes, project
-from sekisho.ledger.tables import FACTS, PARTS
-from sekisho.ledger.vault import Sealed
+from sekisho.ledger.faults import NOT_REBUILT
+from sekisho.ledger.projections import Change, NotApplicable, replay
+from sekisho.ledger.tables import OWN_TABLES, SCHEMAS, projection_tables
+
+_PAGE: Final = 2_048
 
 
-@dataclass(slots=True)
-class Pending:
-    """A fact on its way to the disk, encoded as far as possible without its index."""
+class Driver(Protocol):
+    """One connection. Blocking; used by the writer thread only."""
 
-    fact: Fact
-    kind: FactKind
-    tail: bytes
-    by: str
-    about: str
-    parts: Sequence[Sealed] = ()
-    erases: Sequence[str] = ()  # commitments whose parts go in the same transaction
-    erases_owner: str | None = None
+    dialect: Dialect
+    refusals: tuple[type[Exception], ...]  # NotApplicable, and what the driver raises when a row contradicts
 
+    def open(self) -> None:
+        """Fault when the database cannot be reached, read, or trusted to be durable."""
+        ...
 
-@dataclass(slots=True)
-class Aside:
-    """Rows of the ledger's own tables that are no facts (offsets, signed checkpoints), in the same group commit."""
+    def begin(self) -> None:
+        """Start a transaction that excludes every other writer of the ledger."""
+        ...
 
-    table: Table
-    key: dict[str, str]
-    row: dict[str, int | str | bytes]
+    def commit(self) -> None:
+        """Durable on return."""
+        ...
 
+    def rollback(self) -> None: ...
 
-@dataclass(slots=True)
-class Head:
-    """The end of the log as the database has it inside the transaction."""
+    def execute(self, sql: str) -> None: ...
 
-    size: int = 0
-    at: int = 0  # microseconds
+    def fetch(self, sql: str) -> Sequence[Sequence[Any]]: ...
 
+    def apply(self, change: Change) -> None: ...
 
-@dataclass(slots=True)
-class Batch:
-    facts: Sequence[Pending] = ()
-    asides: Sequence[Aside] = ()
-
-
-@dataclass(slots=True)
-class Draft:
-    """A batch that knows its place in the log: what the transaction writes."""
-
-    recorded: list[Recorded] = field(default_factory=list)  # of `facts`, in order
-    own: list[Recorded] = field(default_factory=list)  # of the ledger itself, before them
-    changes: list[Change] = field(default_factory=list)
-    erases: list[str] = field(default_factory=list)
-    erases_owners: list[str] = field(default_factory=list)
-
-
-class NotApplicable(Exception):  # noqa: N818 (a condition of the batch; the ledger turns it into a Fault)
-    """A row contradicts the database (or a projection raised): the transaction was rolled back."""
-
-
-class Store(Protocol):
-    """A database as the writer sees it. All methods are called by the writer thread only, and block.
-
-    Any error but NotApplicable means that the database cannot be trusted to have kept the batch.
-    """
-
-    def open(self) -> Head: ...
-
-    def commit(self, batch: Batch, time: LedgerTime) -> Draft:
-        """Write the batch in one transaction; durable on return. Raises NotApplicable."""
+    def purge(self) -> None:
+        """After rows were erased: drop what the database keeps of them, as far as it can."""
         ...
 
     def close(self) -> None: ...
 
 
-_FACT_COLUMNS = ("seq", "at", "fact", "about", "by_", "leaf")
-_PART_COLUMNS = ("commitment", "owner", "nonce", "ciphertext")
+class Store:
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def open(self) -> Head:
+        """Create the ledger's tables, and rebuild the projections whose declaration changed."""
+        driver = self._driver
+        driver.open()
+        driver.begin()
+        for table in OWN_TABLES:
+            self._create(table)
+        stored = {row[0]: row[1] for row in driver.fetch("SELECT table_name, declared FROM schemas")}
+        self._rebuild(
+            [table for table in projection_tables() if stored.get(table.name) != declaration(table)]
+        )
+        head = self._head()
+        driver.commit()
+        return head
+
+    def commit(self, batch: Batch, time: LedgerTime) -> Draft:
+        """Write the batch in one transaction; durable on return. Raises NotApplicable."""
+        driver = self._driver
+        driver.begin()
+        try:
+            result = draft(batch, self._head(), time)
+            for change in result.changes:
+                driver.apply(change)
+        except driver.refusals as error:
+            driver.rollback()
+            raise NotApplicable(str(error)) from error
+        driver.commit()
+        if result.erased:
+            driver.purge()
+        return result
+
+    def rebuild(self) -> None:
+        """Drop and recompute every projection table, in one transaction."""
+        self._driver.begin()
+        self._rebuild(projection_tables())
+        self._driver.commit()
+
+    def close(self) -> None:
+        self._driver.close()
+
+    def _head(self) -> Head:
+        rows = self._driver.fetch("SELECT seq, at FROM facts ORDER BY seq DESC LIMIT 1")
+        return Head(rows[0][0] + 1, rows[0][1]) if rows else Head()
+
+    def _create(self, table: Table) -> None:
+        dialect = self._driver.dialect
+        self._driver.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=dialect)))
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            self._driver.execute(str(CreateIndex(index, if_not_exists=True).compile(dialect=dialect)))
+
+    def _rebuild(self, tables: Sequence[Table]) -> None:
+        """Within a transaction. Fault NOT_REBUILT when today's projections refuse what is recorded."""
+        for table in tables:
+            quoted = self._driver.dialect.identifier_preparer.quote(table.name)
+            self._driver.execute(f"DROP TABLE IF EXISTS {quoted}")
+            self._create(table)
+        if not tables:
+            return
+        schemas = Change("upsert", SCHEMAS, ("table_name", "declared"))
+        schemas.rows = [(table.name, declaration(table)) for table in tables]
+        try:
+            for change in replay(self._leaves(), frozenset(tables)):
+                self._driver.apply(change)
+            self._driver.apply(schemas)
+        except self._driver.refusals as error:
+            self._driver.rollback()
+            raise Fault(NOT_REBUILT, reason=error) from error
+
+    def _leaves(self) -> Iterator[list[bytes]]:
+        start = 0
+        while rows := self._driver.fetch(
+            f"SELECT leaf FROM facts WHERE seq >= {start} AND seq < {start + _PAGE} ORDER BY seq"  # noqa: S608 (integers)
+        ):
+            yield [row[0] for row in rows]
+            start += _PAGE
 
 
-def draft(batch: Batch, head: Head, time: LedgerTime) -> Draft:
-    """Give each fact of a batch its index and time, its leaf, and its projections."""
-    result = Draft()
-    writes = Writes()
-    for aside in batch.asides:
-        writes.upsert(aside.table, aside.key, aside.row)
-    if batch.facts:
-        now, jump = time.read(head.at)
-        at, at_stamp = instant(now), stamp(now)
-        facts = Change("insert", FACTS, _FACT_COLUMNS)
-        parts = Change("insert", PARTS, _PART_COLUMNS)
-        seq = head.size
-
-        def place(pending: Pending) -> Recorded:
-            leaf = complete_leaf(seq, pending.kind, at_stamp, pending.tail)
-            name = pending.kind.name
-            facts.rows.append((seq, now, name, pending.about, pending.by, leaf))
-            recorded = Recorded(seq, at, name, pending.by, pending.about, leaf, leaf_hash(leaf))
-            project(writes, pending.fact, recorded)
-            return recorded
-
-        if jump:
-            result.own.append(place(_jumped(jump)))
-            seq += 1
-        for pending in batch.facts:
-            try:
-                result.recorded.append(place(pending))
-            except Exception as error:
-                raise NotApplicable(f"{type(error).__name__}: {error}") from error
-            seq += 1
-            for part in pending.parts:
-                parts.rows.append((part.commitment, part.owner, part.nonce, part.ciphertext))
-            result.erases += pending.erases
-            if pending.erases_owner is not None:
-                result.erases_owners.append(pending.erases_owner)
-        result.changes.append(facts)
-        if parts.rows:
-            result.changes.append(parts)
-        if result.erases:
-            gone = Change("delete", PARTS, ("commitment",))
-            gone.rows = [(commitment,) for commitment in result.erases]
-            result.changes.append(gone)
-    try:
-        result.changes += writes.changes()
-    except KeyError as error:
-        raise NotApplicable(str(error)) from error
-    return result
-
-
-def _jumped(jump: int) -> Pending:
-    value = ClockJumped(jump_us=jump, host=platform.node())
-    kind, tail = encode_tail(value, by=LEDGER, about=LEDGER)
-    return Pending(value, kind, tail, LEDGER, LEDGER)
+def declaration(table: Table) -> str:
+    """What a table is declared to be, as a hash: when it differs from the stored one, the table is rebuilt."""
+    lines = [
+        f"{column.name} {column.type!r} {column.nullable} {column.primary_key} "
+        f"{getattr(column.server_default, 'arg', None)}"
+        for column in table.columns
+    ]
+    lines += sorted(
+        f"{index.name} {index.unique} {[str(part) for part in index.expressions]}" for index in table.indexes
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

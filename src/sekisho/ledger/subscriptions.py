@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
+from sekisho.ledger.batch import Aside
 from sekisho.ledger.leaf import Recorded
-from sekisho.ledger.store import Aside
 from sekisho.ledger.tables import OFFSETS
 
 if TYPE_CHECKING:
