@@ -14,8 +14,8 @@ Memory is bounded by the limits: at most one incomplete message is kept, and non
 import struct
 from collections.abc import Callable, Iterator
 from enum import Enum
-from functools import cache
-from typing import Final
+from functools import cache, lru_cache
+from typing import Any, Final
 
 from sekisho.wire.faults import MALFORMED, OVERSIZED, SMUGGLED, UNEXPECTED, UNKNOWN, ProtocolViolation
 from sekisho.wire.postgres import backend as b
@@ -129,6 +129,7 @@ class FrontendDecoder(_Stream):
         super().__init__()
         self.limits = limits
         self.phase = ClientPhase.OPENING
+        self._admitted: tuple[ClientPhase, dict[int, tuple[Parser, int]]] = (self.phase, {})
 
     def feed(self, chunk: bytes) -> Iterator[f.Startup | f.FrontendMessage]:
         """Keep the chunk and hand out what is complete. Raises ProtocolViolation, after which the session ends."""
@@ -151,12 +152,14 @@ class FrontendDecoder(_Stream):
         self.phase = ClientPhase.READY
 
     def _messages(self) -> Iterator[f.Startup | f.FrontendMessage]:
-        while self.phase not in CLIENT_MESSAGES:
-            opening = self._opening()
-            if opening is None:
-                return
-            yield opening
-        phase, parsers = self.phase, _client_parsers(self.phase, self.limits)
+        phase, parsers = self._admitted
+        if phase is not self.phase or not parsers:
+            while self.phase not in CLIENT_MESSAGES:
+                opening = self._opening()
+                if opening is None:
+                    return
+                yield opening
+            phase, parsers = self._admit()
         data, position, end = self._data, self._position, len(self._data)
         header = HEADER.unpack_from
         while end - position >= 5:
@@ -181,8 +184,11 @@ class FrontendDecoder(_Stream):
                 self.phase = ClientPhase.CLOSED
             yield message
             if self.phase is not phase:
-                phase = self.phase
-                parsers = _client_parsers(phase, self.limits)
+                phase, parsers = self._admit()
+
+    def _admit(self) -> tuple[ClientPhase, dict[int, tuple[Parser, int]]]:
+        self._admitted = self.phase, _client_parsers(self.phase, self.limits)
+        return self._admitted
 
     def _opening(self) -> f.Startup | None:
         data, position = self._data, self._position
@@ -211,12 +217,21 @@ class FrontendDecoder(_Stream):
         return message
 
 
+Parser = Callable[[bytes], Any]
+
+
+def _parser(kind: type[b.BackendMessage] | type[f.FrontendMessage], limit: str) -> Parser:
+    # Sessions repeat the same few small messages for hours; their bodies are small, so is what is kept of them.
+    return lru_cache(maxsize=128)(kind.parse) if limit == "small" else kind.parse
+
+
+_CLIENT_PARSERS: Final = {kind: _parser(kind, limit) for kind, limit in _CLIENT_LIMIT.items()}
+
+
 @cache
-def _client_parsers(
-    phase: ClientPhase, limits: Limits
-) -> dict[int, tuple[Callable[[bytes], f.FrontendMessage], int]]:
+def _client_parsers(phase: ClientPhase, limits: Limits) -> dict[int, tuple[Parser, int]]:
     return {
-        kind.KIND[0]: (kind.parse, getattr(limits, _CLIENT_LIMIT[kind]))
+        kind.KIND[0]: (_CLIENT_PARSERS[kind], getattr(limits, _CLIENT_LIMIT[kind]))
         for kind in CLIENT_MESSAGES.get(phase, ())
     }
 
@@ -256,9 +271,13 @@ SERVER_MESSAGES: Final[dict[ServerPhase, tuple[type[b.BackendMessage] | type[f.F
     ),
 }  # fmt: skip
 
-_SERVER_KINDS: Final = tuple({kind: None for kinds in SERVER_MESSAGES.values() for kind in kinds})
-_SERVER_LIMIT: Final = {b.DataRow: "row", b.CopyData: "row", b.FunctionCallResponse: "row"}
-_SERVER_NAMES: Final = {kind.KIND[0]: kind.__name__ for kind in _SERVER_KINDS}
+_SERVER_LIMIT: Final[dict[type[b.BackendMessage] | type[f.FrontendMessage], str]] = {
+    **{kind: "report" for kinds in SERVER_MESSAGES.values() for kind in kinds},
+    **dict.fromkeys((b.DataRow, b.CopyData, b.FunctionCallResponse), "row"),
+    **dict.fromkeys((b.CommandComplete, b.ReadyForQuery, b.ParseComplete, b.BindComplete, b.NoData), "small"),
+}
+_SERVER_NAMES: Final = {kind.KIND[0]: kind.__name__ for kind in _SERVER_LIMIT}
+_SERVER_PARSERS: Final = {kind: _parser(kind, limit) for kind, limit in _SERVER_LIMIT.items()}
 
 ServerMessage = b.EncryptionAnswer | b.BackendMessage | f.FrontendMessage | Rows
 """What a server says; the two FrontendMessages among them are CopyData and CopyDone."""
@@ -276,6 +295,7 @@ class BackendDecoder(_Stream):
         self.limits = limits
         self.phase = ServerPhase.ASKED if asked_encryption else ServerPhase.LOGGING_IN
         self.rows: RowReader = count_rows
+        self._parsers = _server_parsers(ServerPhase.LOGGING_IN, limits)
 
     def feed(self, chunk: bytes) -> Iterator[ServerMessage]:
         """Keep the chunk and hand out what is complete. Raises ProtocolViolation, after which the session ends."""
@@ -284,7 +304,7 @@ class BackendDecoder(_Stream):
     def _messages(self) -> Iterator[ServerMessage]:
         if self.phase is ServerPhase.ASKED and len(self._data) > self._position:
             yield self._answer()
-        parsers = _server_parsers(self.phase, self.limits)
+        parsers = self._parsers
         data, position, end = self._data, self._position, len(self._data)
         header = HEADER.unpack_from
         while end - position >= 5:
@@ -315,7 +335,7 @@ class BackendDecoder(_Stream):
             yield message
             if kind == 90 and self.phase is ServerPhase.LOGGING_IN:
                 self.phase = ServerPhase.READY
-                parsers = _server_parsers(self.phase, self.limits)
+                self._parsers = parsers = _server_parsers(self.phase, self.limits)
 
     def _answer(self) -> b.EncryptionAnswer:
         answer = self._data[self._position : self._position + 1]
@@ -330,10 +350,8 @@ class BackendDecoder(_Stream):
 
 
 @cache
-def _server_parsers(
-    phase: ServerPhase, limits: Limits
-) -> dict[int, tuple[Callable[[bytes], b.BackendMessage | f.FrontendMessage], int]]:
+def _server_parsers(phase: ServerPhase, limits: Limits) -> dict[int, tuple[Parser, int]]:
     return {
-        kind.KIND[0]: (kind.parse, getattr(limits, _SERVER_LIMIT.get(kind, "report")))
+        kind.KIND[0]: (_SERVER_PARSERS[kind], getattr(limits, _SERVER_LIMIT[kind]))
         for kind in SERVER_MESSAGES[phase]
     }

@@ -15,8 +15,11 @@ precedes it; the caller then sends one of its own (`send(..., own=True)`) and ke
 """
 
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
-from typing import Final, cast
+from typing import ClassVar, Final, cast
+
+import msgspec
 
 from sekisho.wire.faults import TOO_MUCH_KEPT, UNEXPECTED, ProtocolViolation
 from sekisho.wire.postgres import backend as b
@@ -124,11 +127,21 @@ STEPS: Final[dict[Step, dict[type[object], Step]]] = {
 for _step in Step:
     _step.answers = STEPS.get(_step, {})
 
+_BEGINNING: Final[dict[type[f.FrontendMessage], Step]] = {
+    f.Query: _S.QUERY,
+    f.Parse: _S.PARSE,
+    f.Close: _S.CLOSE,
+    f.FunctionCall: _S.FUNCTION,
+}
+
 _COPY_IN: Final = (_S.QUERY_COPY_IN, _S.QUERY_COPY_BOTH, _S.EXECUTE_COPY_IN)
 _DONE: Final = _S.DONE
+_BIND: Final = _S.BIND
+_DESCRIBE_PORTAL: Final = _S.DESCRIBE_PORTAL
+_DESCRIBE_STATEMENT: Final = _S.DESCRIBE_STATEMENT
 _EXECUTE: Final = _S.EXECUTE
+_SYNC: Final = _S.SYNC
 _SKIPPED: Final = _S.SKIPPED
-_AT_ANY_TIME: Final = frozenset((b.ParameterStatus, b.NoticeResponse, b.NotificationResponse))
 
 # PostgreSQL 15 tags of commands that change what names of statements or portals stand for.
 _RENAMING: Final = frozenset(
@@ -137,48 +150,38 @@ _RENAMING: Final = frozenset(
 )  # fmt: skip
 
 
-class Statement:
+class Statement(msgspec.Struct, eq=False, frozen=True):
     """A prepared statement that the server has confirmed."""
 
-    __slots__ = ("cost", "name", "parameter_types", "sql")
-
-    def __init__(self, parse: f.Parse, cost: int) -> None:
-        self.name = parse.name
-        self.sql = parse.sql
-        self.parameter_types = parse.parameter_types
-        self.cost = cost
+    name: bytes
+    sql: bytes
+    parameter_types: tuple[int, ...]
+    cost: int
 
 
-class Portal:
+class Portal(msgspec.Struct, eq=False):
     """A bound statement. `statement` is None where SQL made it or its statement (DECLARE, PREPARE)."""
 
-    __slots__ = ("cost", "description", "name", "parameters", "result_formats", "statement")
-
-    def __init__(self, bind: f.Bind, statement: Statement | None, cost: int) -> None:
-        self.name = bind.portal
-        self.parameters = bind.parameters
-        self.result_formats = bind.result_formats
-        self.statement = statement
-        self.cost = cost
-        self.description: b.RowDescription | None = None
+    name: bytes
+    statement: Statement | None = None
+    parameters: tuple[bytes | None, ...] = ()
+    cost: int = 0
+    description: b.RowDescription | None = None
 
 
-class Request:
+class Request(msgspec.Struct, eq=False):
     """A request in flight.
 
     `portal` is set for Describe and Execute of a portal once an answer arrives. `description` is that of the rows
     now being sent, and None when it is not certain. `own` marks what the caller sent on its own account.
     """
 
-    __slots__ = ("cost", "description", "message", "own", "portal", "step")
-
-    def __init__(self, message: f.FrontendMessage, step: Step, cost: int, own: bool) -> None:
-        self.message = message
-        self.step = step
-        self.cost = cost
-        self.own = own
-        self.portal: Portal | None = None
-        self.description: b.RowDescription | None = None
+    message: f.FrontendMessage
+    step: Step
+    cost: int = 0
+    own: bool = False
+    portal: Portal | None = None
+    description: b.RowDescription | None = None
 
     @property
     def done(self) -> bool:
@@ -239,54 +242,55 @@ class Exchange:
 
         Raises ProtocolViolation for copy data that nobody asked for, and at the bounds.
         """
-        cost = 0
-        match message:
-            case f.Bind():
-                step, cost = _S.BIND, 512
-                for value in message.parameters:
-                    if value is not None:
-                        cost += len(value)
-                if self._described_next == message.portal:
-                    self._described_next = None
-            case f.Describe(target=b"P"):
-                step = _S.DESCRIBE_PORTAL
-                self._described_next = message.name
-            case f.Execute():
-                step = _S.EXECUTE
-                if self._described_next != message.portal:
-                    self._described_next = None
-            case f.Sync():
-                if self._copying_in and self._waiting and self._waiting[0].step in _COPY_IN:
-                    return None  # PostgreSQL 55.2.6: ignored while a copy is being received
-                step = _S.SYNC
-                # The commit may run deferred triggers, and ends portals.
+        kind = type(message)
+        if kind is f.Bind:
+            bind = cast("f.Bind", message)
+            step, cost = _BIND, 512
+            for value in bind.parameters:
+                if value is not None:
+                    cost += len(value)
+            if self._described_next == bind.portal:
                 self._described_next = None
-                self._skipping = False
-            case f.Parse():
-                step, cost = _S.PARSE, 512 + len(message.sql)
-            case f.Describe():
-                step = _S.DESCRIBE_STATEMENT
-            case f.Query():
-                step, cost = _S.QUERY, len(message.sql)
+        elif kind is f.Describe:
+            describe = cast("f.Describe", message)
+            step, cost = _DESCRIBE_STATEMENT, 0
+            if describe.target == b"P":
+                step = _DESCRIBE_PORTAL
+                self._described_next = describe.name
+        elif kind is f.Execute:
+            step, cost = _EXECUTE, 0
+            if self._described_next != cast("f.Execute", message).portal:
                 self._described_next = None
-            case f.Close():
-                step = _S.CLOSE
-            case f.FunctionCall():
-                step = _S.FUNCTION
+        elif kind is f.Sync:
+            if self._copying_in and self._waiting and self._waiting[0].step in _COPY_IN:
+                return None  # PostgreSQL 55.2.6: ignored while a copy is being received
+            step, cost = _SYNC, 0
+            # The commit may run deferred triggers, and ends portals.
+            self._described_next = None
+            self._skipping = False
+        elif kind in _BEGINNING:
+            step, cost = _BEGINNING[kind], 0
+            if isinstance(message, f.Parse):
+                cost = 512 + len(message.sql)
+            elif isinstance(message, f.Query):
+                cost = len(message.sql)
                 self._described_next = None
-            case _:
-                self._send_unanswered(message)
-                return None
+            elif kind is f.FunctionCall:
+                self._described_next = None
+        else:
+            self._send_unanswered(message)
+            return None
         if self._skipping:
             return None
+        waiting = self._waiting
         self._copying_in = False
         self._kept += cost
         if self._kept > self._kept_bytes:
             raise ProtocolViolation(TOO_MUCH_KEPT, what="statement text", limit=self._kept_bytes)
-        if len(self._waiting) >= self._in_flight:
+        if len(waiting) >= self._in_flight:
             raise ProtocolViolation(TOO_MUCH_KEPT, what="requests in flight", limit=self._in_flight)
         request = Request(message, step, cost, own)
-        self._waiting.append(request)
+        waiting.append(request)
         return request
 
     def _send_unanswered(self, message: f.FrontendMessage) -> None:
@@ -306,30 +310,32 @@ class Exchange:
 
         Raises ProtocolViolation for a message that does not answer the oldest request.
         """
-        kind = type(message)
-        if kind in _AT_ANY_TIME:
-            return None
         if not self._waiting:
-            if isinstance(message, b.ErrorResponse):
-                return None  # the server ends the session on its own account
-            raise ProtocolViolation(UNEXPECTED, message=kind.__name__, state="nothing is asked")
+            return self._unasked(message, None)
         request = self._waiting[0]
         before = request.step
-        after = before.answers.get(kind)
+        after = before.answers.get(type(message))
         if after is None:
-            if isinstance(message, b.ErrorResponse) and message.severity in ("FATAL", "PANIC"):
-                return request
-            raise ProtocolViolation(UNEXPECTED, message=kind.__name__, state=before.value)
+            return self._unasked(message, request)
         request.step = after
         if before is _EXECUTE and request.portal is None:
             self._begin(request, cast("f.Execute", request.message).portal)
         if after is _DONE:
-            self._finish(request, before, message)
+            self._waiting.popleft()
+            self._EFFECTS[type(request.message)](self, request, message)
         elif after is _SKIPPED:
             self._skip()
         elif before is not after:
             self._advance(request, after, message)
         return request
+
+    def _unasked(self, message: ServerMessage, request: Request | None) -> Request | None:
+        if isinstance(message, b.ParameterStatus | b.NoticeResponse | b.NotificationResponse):
+            return None
+        if isinstance(message, b.ErrorResponse) and message.severity in ("FATAL", "PANIC"):
+            return request  # the server ends the session on its own account
+        state = "nothing is asked" if request is None else request.step.value
+        raise ProtocolViolation(UNEXPECTED, message=type(message).__name__, state=state)
 
     def _begin(self, request: Request, name: bytes) -> None:
         """A portal runs: of all descriptions, only its own stays certain."""
@@ -339,38 +345,52 @@ class Exchange:
         else:
             self._certain = None
 
-    def _finish(self, request: Request, before: Step, message: ServerMessage) -> None:
-        self._waiting.popleft()
-        kept = request.cost
-        match message:
-            case b.BindComplete():
-                bind = cast("f.Bind", request.message)
-                self._drop_portal(bind.portal)
-                self.portals[bind.portal] = Portal(bind, self.statements.get(bind.statement), kept)
-                return
-            case b.RowDescription() if before is _S.DESCRIBE_PORTAL:
-                self._describe(request, message)
-            case b.NoData() if before is _S.DESCRIBE_PORTAL:
-                self._describe(request, None)
-            case b.RowDescription():
-                request.description = message
-            case b.CommandComplete():
-                if message.tag in _RENAMING:
-                    self._forget(message.tag)
-            case b.ReadyForQuery():
-                self._ready(request, message.status)
-            case b.ParseComplete():
-                parse = cast("f.Parse", request.message)
-                self._drop_statement(parse.name)
-                self.statements[parse.name] = Statement(parse, kept)
-                return
-            case b.CloseComplete():
-                close = cast("f.Close", request.message)
-                if close.target == f.PORTAL:
-                    self._drop_portal(close.name)
-                else:
-                    self._drop_statement(close.name)
-        self._kept -= kept
+    def _parsed(self, request: Request, _: ServerMessage) -> None:
+        parse = cast("f.Parse", request.message)
+        self._drop_statement(parse.name)
+        self.statements[parse.name] = Statement(parse.name, parse.sql, parse.parameter_types, request.cost)
+
+    def _bound(self, request: Request, _: ServerMessage) -> None:
+        bind = cast("f.Bind", request.message)
+        if bind.portal in self.portals:
+            self._drop_portal(bind.portal)
+        self.portals[bind.portal] = Portal(
+            bind.portal, self.statements.get(bind.statement), bind.parameters, request.cost
+        )
+
+    def _described(self, request: Request, message: ServerMessage) -> None:
+        describe = cast("f.Describe", request.message)
+        request.description = description = message if type(message) is b.RowDescription else None
+        if describe.target == b"P":
+            portal = self.portals.get(describe.name)
+            if portal is None:  # a cursor that SQL has declared
+                portal = self.portals[describe.name] = Portal(describe.name)
+            portal.description = description
+            request.portal = self._certain = portal
+
+    def _executed(self, _: Request, message: ServerMessage) -> None:
+        if type(message) is b.CommandComplete and message.tag in _RENAMING:
+            self._forget(message.tag)
+
+    def _closed(self, request: Request, _: ServerMessage) -> None:
+        close = cast("f.Close", request.message)
+        if close.target == f.PORTAL:
+            self._drop_portal(close.name)
+        else:
+            self._drop_statement(close.name)
+
+    def _ready(self, request: Request, message: ServerMessage) -> None:
+        self._kept -= request.cost
+        self._certain = None
+        self.status = status = cast("b.ReadyForQuery", message).status
+        if type(request.message) is f.Query:
+            # PostgreSQL 55.2.3: a simple query destroys the unnamed statement and portal.
+            self._drop_statement(b"")
+            self._drop_portal(b"")
+        if status == b"I" and self.portals:
+            for portal in self.portals.values():
+                self._kept -= portal.cost
+            self.portals.clear()
 
     def _advance(self, request: Request, after: Step, message: ServerMessage) -> None:
         """The request goes on: a query's next result, a copy, or the end of either."""
@@ -392,26 +412,6 @@ class Exchange:
             self._kept -= self._waiting.popleft().cost
         self._skipping = not self._waiting
 
-    def _describe(self, request: Request, description: b.RowDescription | None) -> None:
-        name = cast("f.Describe", request.message).name
-        portal = self.portals.get(name)
-        if portal is None:  # a cursor that SQL has declared
-            portal = self.portals[name] = Portal(f.Bind(name, b""), None, 0)
-        portal.description = request.description = description
-        request.portal = self._certain = portal
-
-    def _ready(self, request: Request, status: bytes) -> None:
-        self.status = status
-        self._certain = None
-        if type(request.message) is f.Query:
-            # PostgreSQL 55.2.3: a simple query destroys the unnamed statement and portal.
-            self._drop_statement(b"")
-            self._drop_portal(b"")
-        if status == b"I" and self.portals:
-            for portal in self.portals.values():
-                self._kept -= portal.cost
-            self.portals.clear()
-
     def _forget(self, tag: bytes) -> None:
         """SQL has changed what names stand for, and does not say which."""
         self._certain = None
@@ -428,3 +428,17 @@ class Exchange:
     def _drop_portal(self, name: bytes) -> None:
         if portal := self.portals.pop(name, None):
             self._kept -= portal.cost
+
+    # What a request leaves behind when it is done.
+    _EFFECTS: ClassVar[
+        dict[type[f.FrontendMessage], Callable[["Exchange", Request, ServerMessage], None]]
+    ] = {
+        f.Parse: _parsed,
+        f.Bind: _bound,
+        f.Describe: _described,
+        f.Execute: _executed,
+        f.Close: _closed,
+        f.Sync: _ready,
+        f.Query: _ready,
+        f.FunctionCall: _ready,
+    }

@@ -6,7 +6,6 @@ whole frame (`encode`).
 """
 
 import struct
-from functools import lru_cache
 from typing import ClassVar, Final, Literal, Self
 
 import msgspec
@@ -197,29 +196,25 @@ class Bind(FrontendMessage, frozen=True, gc=False):
     @classmethod
     def parse(cls, body: bytes) -> Self:
         # Written out, not through Fields: this is the longest message of the hot loop (docs/wire-postgres.md).
-        mark = body.index(0)
-        portal = body[:mark]
-        position = body.index(0, mark + 1)
-        statement = body[mark + 1 : position]
-        position += 1
-        formats, position = _int16s(body, position)
-        count = body[position] << 8 | body[position + 1]
+        portal, statement, rest = body.split(b"\0", 2)
+        formats, position = _int16s(rest, 0)
+        count = rest[position] << 8 | rest[position + 1]
         position += 2
         parameters: list[bytes | None] = []
         for _ in range(count):
-            (length,) = INT32.unpack_from(body, position)
+            (length,) = _INT32(rest, position)
             position += 4
             if length >= 0:
                 end = position + length
-                parameters.append(body[position:end])
+                parameters.append(rest[position:end])
                 position = end
             elif length == -1:
                 parameters.append(None)
             else:
                 raise ValueError("a parameter has a negative length")
         # A parameter that reached past the end leaves no byte for the formats, which raises here.
-        results, position = _int16s(body, position)
-        if position != len(body):
+        results, position = _int16s(rest, position)
+        if position != len(rest):
             raise ValueError("bytes are left over after the last field")
         return cls(portal, statement, formats, tuple(parameters), results)
 
@@ -235,13 +230,15 @@ class Bind(FrontendMessage, frozen=True, gc=False):
         )
 
 
+_INT32: Final = INT32.unpack_from
+_ONE_FORMAT: Final = {b"\0\1\0\0": (0,), b"\0\1\0\1": (1,)}
+
+
 def _int16s(body: bytes, position: int) -> tuple[tuple[int, ...], int]:
+    if formats := _ONE_FORMAT.get(body[position : position + 4]):
+        return formats, position + 4
     count = body[position] << 8 | body[position + 1]
     position += 2
-    if count == 0:
-        return (), position
-    if count == 1:
-        return INT16.unpack_from(body, position), position + 2
     return struct.unpack_from(f">{count}h", body, position), position + 2 * count
 
 
@@ -250,9 +247,7 @@ class _Named(FrontendMessage, frozen=True, gc=False):
     name: bytes = b""
 
     @classmethod
-    @lru_cache(maxsize=512)
     def parse(cls, body: bytes) -> Self:
-        # Clients repeat the same few of these for hours. Bodies are small (Limits.small), so is the cache.
         fields = Fields(body)
         target, name = fields.byte(), fields.cstring()
         fields.finish()
@@ -282,7 +277,6 @@ class Execute(FrontendMessage, frozen=True, gc=False):
     max_rows: int = 0
 
     @classmethod
-    @lru_cache(maxsize=512)
     def parse(cls, body: bytes) -> Self:
         fields = Fields(body)
         message = cls(fields.cstring(), fields.int32())
