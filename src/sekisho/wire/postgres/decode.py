@@ -122,6 +122,25 @@ _CLIENT_LIMIT: Final[dict[type[f.FrontendMessage], str]] = {
 _CLIENT_NAMES: Final = {kind.KIND[0]: kind.__name__ for kind in _CLIENT_LIMIT}
 
 
+Parser = Callable[[bytes], Any]
+
+
+def _parser(kind: type[b.BackendMessage] | type[f.FrontendMessage], limit: str) -> Parser:
+    # Sessions repeat the same few small messages for hours; their bodies are small, so is what is kept of them.
+    return lru_cache(maxsize=128)(kind.parse) if limit == "small" else kind.parse
+
+
+_CLIENT_PARSERS: Final = {kind: _parser(kind, limit) for kind, limit in _CLIENT_LIMIT.items()}
+
+
+@cache
+def _client_parsers(phase: ClientPhase, limits: Limits) -> dict[int, tuple[Parser, int]]:
+    return {
+        kind.KIND[0]: (_CLIENT_PARSERS[kind], getattr(limits, _CLIENT_LIMIT[kind]))
+        for kind in CLIENT_MESSAGES.get(phase, ())
+    }
+
+
 class FrontendDecoder(_Stream):
     """Reads what a client sends, from its first byte."""
 
@@ -215,25 +234,6 @@ class FrontendDecoder(_Stream):
         self.phase = after
         self._start, self._position = position, position + length
         return message
-
-
-Parser = Callable[[bytes], Any]
-
-
-def _parser(kind: type[b.BackendMessage] | type[f.FrontendMessage], limit: str) -> Parser:
-    # Sessions repeat the same few small messages for hours; their bodies are small, so is what is kept of them.
-    return lru_cache(maxsize=128)(kind.parse) if limit == "small" else kind.parse
-
-
-_CLIENT_PARSERS: Final = {kind: _parser(kind, limit) for kind, limit in _CLIENT_LIMIT.items()}
-
-
-@cache
-def _client_parsers(phase: ClientPhase, limits: Limits) -> dict[int, tuple[Parser, int]]:
-    return {
-        kind.KIND[0]: (_CLIENT_PARSERS[kind], getattr(limits, _CLIENT_LIMIT[kind]))
-        for kind in CLIENT_MESSAGES.get(phase, ())
-    }
 
 
 def _unbounded(message: str, length: int, limit: int) -> ProtocolViolation:
