@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sekisho.faults import Fault
 from sekisho.register import faults
@@ -261,3 +263,21 @@ def test_wide_forms_read_like_narrow_ones() -> None:
     assert row.businesses[0].period.intervals == narrow.businesses[0].period.intervals
     assert row.counts.total() == narrow.counts.total() == 69_000
     assert row.found.days == narrow.found.days == (Day(10, 16),)
+
+
+@given(
+    st.builds(
+        Cells,
+        org=st.text("甲市連合会第12報()指名停止措置 対象:、乙", max_size=20),
+        count=st.just("5件"),
+        items=st.text("氏名住所、()（）業務:2017年度3月~再委託等を ", max_size=30),
+        leak=st.just("記載なし"),
+        found=st.text("報告受領し判明10月2日、に記載なし", max_size=12),
+    )
+)
+def test_any_row_is_read_to_the_letter_or_refused(cells: Cells) -> None:
+    try:
+        row = read_row(cells)
+    except Fault:
+        return
+    assert row.cells() == cells

@@ -118,3 +118,58 @@ NO_CONTRACT_IN_FORCE: Final = fault_kind(
     ja="{giver}から{receiver}への委託{hop}には、{day}に有効な契約がありません。閉じたままです。"
     "有効な契約を登録するか、データを消去させてください。",
 )
+# Why a file with the register's tables was not taken over. One of these, and nothing of the file is.
+FILE_UNREADABLE: Final = fault_kind(
+    "SEK-REG-161",
+    en="{name} could not be read as {form}. Nothing was taken over; save it again in that form.",
+    ja="{name}を{form}として読み取れませんでした。何も取り込んでいません。その形式で保存し直してください。",
+)
+FILE_TOO_LARGE: Final = fault_kind(
+    "SEK-REG-162",
+    en="{name} is larger than {limit}. Nothing was taken over; divide it.",
+    ja="{name}が{limit}を超えています。何も取り込んでいません。分割してください。",
+)
+SHEET_UNKNOWN: Final = fault_kind(
+    "SEK-REG-163",
+    en="{name} is none of the register's tables. Nothing was taken over; rename it to one of {known}, or remove it.",
+    ja="{name}は台帳の表ではありません。何も取り込んでいません。{known}のいずれかに改めるか、除いてください。",
+)
+COLUMN_UNKNOWN: Final = fault_kind(
+    "SEK-REG-164",
+    en="{sheet}, row {row}: there is no column “{column}” in this table. Nothing was taken over;"
+    " rename it or remove it.",
+    ja="{sheet}の{row}行目:この表に「{column}」という列はありません。何も取り込んでいません。"
+    "列名を改めるか、除いてください。",
+)
+COLUMN_REPEATED: Final = fault_kind(
+    "SEK-REG-165",
+    en="{sheet}, row {row}: the column “{column}” stands there twice. Nothing was taken over; remove one.",
+    ja="{sheet}の{row}行目:列「{column}」が二つあります。何も取り込んでいません。一つにしてください。",
+)
+CELL_MISSING: Final = fault_kind(
+    "SEK-REG-166",
+    en="{sheet}, row {row}, column {column}: nothing is written there. Nothing was taken over; fill it in, for example"
+    " with {example}.",
+    ja="{sheet}の{row}行目「{column}」が空です。何も取り込んでいません。例えば「{example}」のように記入してください。",
+)
+CELL_UNREADABLE: Final = fault_kind(
+    "SEK-REG-167",
+    en="{sheet}, row {row}, column {column}: “{text}” is not understood. Nothing was taken over; write it for example"
+    " as {example}.",
+    ja="{sheet}の{row}行目「{column}」の「{text}」を読み取れません。何も取り込んでいません。"
+    "例えば「{example}」のように書いてください。",
+)
+ID_REPEATED: Final = fault_kind(
+    "SEK-REG-168",
+    en="{sheet}, row {row}, column {column}: “{text}” already stands in row {first}. Nothing was taken over; give each"
+    " row its own.",
+    ja="{sheet}の{row}行目「{column}」の「{text}」は{first}行目にもあります。何も取り込んでいません。"
+    "行ごとに別のものにしてください。",
+)
+NAMES_NOTHING: Final = fault_kind(
+    "SEK-REG-169",
+    en="{sheet}, row {row}, column {column}: “{text}” stands in no row of {other}. Nothing was taken over; add that row"
+    " or correct the id.",
+    ja="{sheet}の{row}行目「{column}」の「{text}」は、{other}のどの行にもありません。何も取り込んでいません。"
+    "その行を加えるか、IDを直してください。",
+)
