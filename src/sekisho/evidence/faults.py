@@ -123,3 +123,114 @@ WITNESS_STATE: Final = fault_kind(
     "is not older.",
     ja="立会人の記録 {path} が壊れています({reason})。より古くない写しから戻すまで連署しません。",
 )
+NOT_A_LOG: Final = fault_kind(
+    "SEK-EVID-030",
+    en="{path} is neither a log folder (no checkpoint in it) nor a bundle. Nothing was checked; give the folder that "
+    "holds the file `checkpoint`, or a bundle.",
+    ja="{path} はログのフォルダー(checkpoint ファイルのあるもの)でも証拠束でもありません。何も検証していません。"
+    "checkpoint のあるフォルダーか証拠束を指定してください。",
+)
+BAD_BUNDLE: Final = fault_kind(
+    "SEK-EVID-031",
+    en="{path} is not a usable bundle ({reason}). Nothing in it was accepted; get it again from its source.",
+    ja="{path} は使える証拠束ではありません({reason})。内容は一切受け入れていません。発行元から取り直してください。",
+)
+BAD_PROOF: Final = fault_kind(
+    "SEK-EVID-032",
+    en="This is not a tlog-proof ({reason}). Nothing was accepted from it; get the file again from its source.",
+    ja="tlog-proof ではありません({reason})。内容は一切受け入れていません。発行元から取り直してください。",
+)
+NOT_COVERED: Final = fault_kind(
+    "SEK-EVID-033",
+    en="Entry {index} is not yet under the checkpoint of {size} entries. The bundle was not written; wait for the next "
+    "checkpoint.",
+    ja="{index} 番の記録は {size} 件のチェックポイントにまだ含まれていません。証拠束は書き出していません。"
+    "次のチェックポイントを待ってください。",
+)
+
+# What `sekisho verify` finds. {range} is an entry's index, or the first and the last of several.
+EDITED: Final = fault_kind(
+    "SEK-EVID-101",
+    en="Entry {range} was edited: its content is not what was recorded.",
+    ja="{range} 番の記録は書き換えられています。記録された時の内容ではありません。",
+)
+DELETED: Final = fault_kind(
+    "SEK-EVID-102",
+    en="Entry {range} was deleted: it was recorded and is not there.",
+    ja="{range} 番の記録は削除されています。記録されたのに、ありません。",
+)
+INSERTED: Final = fault_kind(
+    "SEK-EVID-103",
+    en="At {range} an entry was inserted that was never recorded there.",
+    ja="{range} 番の位置に、そこには記録されていなかったものが挿入されています。",
+)
+REORDERED: Final = fault_kind(
+    "SEK-EVID-104",
+    en="Entry {range} was moved: it does not stand where it was recorded.",
+    ja="{range} 番の記録は移動されています。記録された位置にありません。",
+)
+TRUNCATED: Final = fault_kind(
+    "SEK-EVID-105",
+    en="The log was truncated: entry {range} was signed for and is not there.",
+    ja="ログの末尾が切り捨てられています。署名済みの {range} 番の記録がありません。",
+)
+CHANGED_WITHIN: Final = fault_kind(
+    "SEK-EVID-106",
+    en="Among entry {range} at least one was changed together with the hashes beside it.",
+    ja="{range} 番の記録のうち少なくとも一つが、添えられたハッシュ値とともに変更されています。",
+)
+ROOT_WRONG: Final = fault_kind(
+    "SEK-EVID-107",
+    en="The entries do not add up to the signed root of {size} entries; the difference lies in entry {range}.",
+    ja="記録から計算した根が、署名された {size} 件の根と一致しません。違いは {range} 番の範囲にあります。",
+)
+TILE_WRONG: Final = fault_kind(
+    "SEK-EVID-108",
+    en="The hash file {name} (entry {range}) is damaged or missing; the entries were judged without it.",
+    ja="ハッシュ値のファイル {name}({range} 番)が壊れているか、ありません。記録はこれを使わずに調べました。",
+)
+FOREIGN_SIGNATURE: Final = fault_kind(
+    "SEK-EVID-109",
+    en="The checkpoint of {size} entries was re-signed: {found} signed it, the pinned log key did not.",
+    ja="{size} 件のチェックポイントは署名し直されています。署名は {found} のもので、指定されたログの鍵によるものでは"
+    "ありません。",
+)
+FORGED_SIGNATURE: Final = fault_kind(
+    "SEK-EVID-110",
+    en="The checkpoint of {size} entries was edited: the signature in the name of {key} does not fit it.",
+    ja="{size} 件のチェックポイントは書き換えられています。{key} の名による署名が内容と一致しません。",
+)
+QUORUM_SHORT: Final = fault_kind(
+    "SEK-EVID-111",
+    en="The checkpoint of {size} entries lacks witnesses: cosigned by {found}, required {quorum}.",
+    ja="{size} 件のチェックポイントは立会人が足りません。連署は {found}、必要なのは {quorum} です。",
+)
+SEEN_LARGER: Final = fault_kind(
+    "SEK-EVID-112",
+    en="The log was truncated or rolled back: a checkpoint of {seen} entries was seen before, so entry {range} is "
+    "missing.",
+    ja="ログは切り捨てられたか、古い写しに戻されています。以前に {seen} 件のチェックポイントが確認されており、"
+    "{range} 番の記録が失われています。",
+)
+SEEN_OTHERWISE: Final = fault_kind(
+    "SEK-EVID-113",
+    en="The log was rewritten and signed again: the checkpoint of {seen} entries seen before is not of these entries; "
+    "the difference lies in entry {range}.",
+    ja="ログは書き換えたうえで署名し直されています。以前に確認された {seen} 件のチェックポイントはこの記録のものでは"
+    "ありません。違いは {range} 番の範囲にあります。",
+)
+NOT_INCLUDED: Final = fault_kind(
+    "SEK-EVID-114",
+    en="Entry {range} is not the one that was signed for: its proof does not lead to the signed root.",
+    ja="{range} 番の記録は署名されたものではありません。その証明は署名された根に至りません。",
+)
+OPENING_WRONG: Final = fault_kind(
+    "SEK-EVID-115",
+    en="The confidential part {commitment} was exchanged or edited: it does not fit the commitment in the entry.",
+    ja="非公開部分 {commitment} は差し替えられたか書き換えられています。記録にある約束値と一致しません。",
+)
+OPENING_UNKNOWN: Final = fault_kind(
+    "SEK-EVID-116",
+    en="The confidential part {commitment} belongs to no entry of this bundle.",
+    ja="非公開部分 {commitment} は、この証拠束のどの記録にも属しません。",
+)
