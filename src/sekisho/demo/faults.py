@@ -30,7 +30,7 @@ CLIENT_TIMED_OUT: Final[FaultKind] = fault_kind(
     ja="{program} が {seconds} 秒以内に終わらなかったため停止しました。"
     "接続先のサーバーを確かめてから、もう一度実行してください。",
 )
-TOO_FEW_PERSONS: Final[FaultKind] = fault_kind(
+PERSONS_OUT_OF_RANGE: Final[FaultKind] = fault_kind(
     "SEK-DEMO-005",
     en="{persons} persons cannot be spread over the call centre's organisations. Nothing was made. "
     "Ask for a number between {least} and {most}.",

@@ -105,7 +105,7 @@ def postgres_server(
     `settings` are server parameters, such as {"fsync": "off"}. Raises Fault when it cannot start.
     """
     binaries = _newest_postgres()
-    folder, port, password = _new_folder("pg"), _free_port(), secrets.token_hex(16)
+    folder, port, password = _new_folder("pg"), _free_port("PostgreSQL"), secrets.token_hex(16)
     parameters: dict[str, object] = {
         "listen_addresses": HOST,
         "port": port,
@@ -158,7 +158,7 @@ def pgbouncer_server(
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if program is None:
         raise Fault(PROGRAM_MISSING, program="pgbouncer", package="pgbouncer")
-    folder, port = _new_folder("bouncer"), _free_port()
+    folder, port = _new_folder("bouncer"), _free_port("PgBouncer")
     parameters: dict[str, object] = {
         "listen_addr": HOST,
         "listen_port": port,
@@ -329,7 +329,7 @@ def _temporary_folders() -> list[str]:
     return list(dict.fromkeys([tempfile.gettempdir(), "/tmp", "/var/tmp"]))  # noqa: S108 (names are random, 0700)
 
 
-def _free_port() -> int:
+def _free_port(server: str) -> int:
     for port in random.sample(range(*_PORTS), 1000):
         with socket.socket() as candidate:
             candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -338,7 +338,7 @@ def _free_port() -> int:
             except OSError:
                 continue
             return port
-    raise Fault(SERVER_FAILED, server="at all", reason="no loopback port is free")
+    raise Fault(SERVER_FAILED, server=server, reason="no loopback port is free")
 
 
 def _postgres_is_ready(pid_file: Path) -> bool:

@@ -7,7 +7,7 @@ of 9.28 million persons, a dozen above 100,000, and a long tail of municipalitie
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from sekisho.demo.faults import TOO_FEW_PERSONS
+from sekisho.demo.faults import PERSONS_OUT_OF_RANGE
 from sekisho.demo.population.columns import CALLS, CUSTOMERS, EXTRAS, Column, Extra
 from sekisho.faults import Fault
 
@@ -148,7 +148,7 @@ _CITIES: Final[tuple[tuple[str, str, str, int], ...]] = (
 def organisations(persons: int = DEFAULT_PERSONS) -> list[Organisation]:
     """The 69 clients, the largest first, scaled so that they add up to `persons`; each has one at least."""
     if not len(_CATALOGUE) <= persons <= MOST_PERSONS:
-        raise Fault(TOO_FEW_PERSONS, persons=persons, least=len(_CATALOGUE), most=MOST_PERSONS)
+        raise Fault(PERSONS_OUT_OF_RANGE, persons=persons, least=len(_CATALOGUE), most=MOST_PERSONS)
     # One each, and the rest in proportion; what rounding leaves over goes to the largest remainders.
     spread, whole = persons - len(_CATALOGUE), MOST_PERSONS - len(_CATALOGUE)
     shares = [divmod((organisation.persons - 1) * spread, whole) for organisation in _CATALOGUE]

@@ -1,8 +1,9 @@
 """Addresses and telephone numbers that look right and lead nowhere.
 
-The prefectures are real; every city, ward and town in an address is invented. Postal codes begin as those of
-the prefecture do and end in 98xx, which Japan Post has given to nobody at the time of writing. Mobile numbers
-begin with 090-0, and the local exchange of a landline number begins with 1: the numbering plan assigns neither.
+The prefectures are real; the cities are invented, with wards and towns of the names that any city has. Postal
+codes begin as those of the prefecture do and end in 98xx, which Japan Post had given to nobody when this was
+written. Mobile numbers begin with 090-0, and the local exchange of a landline number begins with 1: the
+numbering plan assigns neither.
 No number is set aside for fiction in Japan; these are as near to it as one can get.
 """
 
