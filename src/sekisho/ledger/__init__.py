@@ -15,8 +15,9 @@ faults         what it refuses
 """
 
 from sekisho.ledger.leaf import Fact, Recorded, fact, upgrades, values_of
-from sekisho.ledger.ledger import Ledger
+from sekisho.ledger.ledger import Ledger, Level
 from sekisho.ledger.projections import Writes, projects
+from sekisho.ledger.publisher import Publisher
 from sekisho.ledger.reading import Connection
 from sekisho.ledger.tables import Timestamp, metadata
 from sekisho.ledger.vault import Commitment, Erased, KeyRing, Sealed
@@ -28,6 +29,8 @@ __all__ = [
     "Fact",
     "KeyRing",
     "Ledger",
+    "Level",
+    "Publisher",
     "Recorded",
     "Sealed",
     "Timestamp",

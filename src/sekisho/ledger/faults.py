@@ -96,3 +96,39 @@ NOT_REBUILT = fault_kind(
     ja="事実から表を再構築できませんでした ({reason})。事実も表も元のままです。書き込んだ版の Sekisho を使い、"
     "この件を報告してください。",
 )
+FOLDER_BEHIND = fault_kind(
+    "SEK-LEDG-020",
+    en="The log folder {path} holds {size} entries that do not reproduce the checkpoint of {signed} entries signed "
+    "before: an older copy was put in its place, or it was changed. Nothing was published. Keep it as evidence, and "
+    "restore the newest copy.",
+    ja="ログフォルダー {path} の {size} 件は、以前に署名した {signed} 件のチェックポイントを再現しません。古い写しに"
+    "差し替えられたか、改変されています。何も公開していません。証拠として保全し、最新の写しに戻してください。",
+)
+LEDGER_BEHIND = fault_kind(
+    "SEK-LEDG-021",
+    en="The database holds {durable} facts, but {size} are published in {path}: an older database was restored. "
+    "Nothing was published. Keep it as evidence, and restore the newest copy.",
+    ja="データベースの事実は {durable} 件ですが、{path} には {size} 件が公開済みです。古いデータベースに"
+    "戻されています。何も公開していません。証拠として保全し、最新の写しに戻してください。",
+)
+FACT_CHANGED = fault_kind(
+    "SEK-LEDG-022",
+    en="The fact {seq} in the database is not the one that was recorded. It was not published, and publication has "
+    "stopped. Keep the database as evidence, and find out who can write to it.",
+    ja="データベースの事実 {seq} は記録されたものと異なります。公開せず、公開を停止しました。データベースを証拠として"
+    "保全し、誰が書き込めるかを調べてください。",
+)
+LOCK_LOST = fault_kind(
+    "SEK-LEDG-023",
+    en="This checkpoint lost the right to publish, because the connection that held it ended. Another one may "
+    "publish now; nothing is lost. Start again to take its place.",
+    ja="接続が切れたため、この関所は公開の権利を失いました。別の関所が公開を引き継げます。失われたものはありません。"
+    "引き継ぐには再起動してください。",
+)
+NOT_REACHED = fault_kind(
+    "SEK-LEDG-024",
+    en="The fact {seq} was not {level} within {seconds} seconds. It is durable; look at the publisher and the "
+    "witnesses, and ask again.",
+    ja="事実 {seq} は {seconds} 秒以内に {level} になりませんでした。記録は保たれています。公開処理と立会人を"
+    "確認してから、もう一度確かめてください。",
+)

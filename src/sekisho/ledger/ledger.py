@@ -11,46 +11,53 @@ Owned by the event loop: `_waiting`, `_hooks`, `_failed`. Owned by the writer th
 """
 
 import asyncio
+import enum
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sqlalchemy import select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import func, select
 
 from sekisho.evidence.merkle import leaf_hash
 from sekisho.faults import Fault
 from sekisho.ledger.batch import Aside, Batch, Head, Pending
 from sekisho.ledger.clock import Clock, LedgerTime, SystemClock
+from sekisho.ledger.database import Database, PublisherLock, open_database
 from sekisho.ledger.facts import OwnerErased, PartErased
-from sekisho.ledger.faults import CLOSED, FAILED, NO_PART, QUEUE_FULL, REFUSED, UNKNOWN_URL
+from sekisho.ledger.faults import CLOSED, FAILED, NO_PART, NOT_REACHED, QUEUE_FULL, REFUSED
 from sekisho.ledger.leaf import Fact, Recorded, encode_tail
-from sekisho.ledger.postgres import PostgresDriver, PostgresReads
 from sekisho.ledger.projections import NotApplicable, Writes, projects
-from sekisho.ledger.reading import Connection, Reads
-from sekisho.ledger.sqlite import SqliteDriver, SqliteReads
+from sekisho.ledger.reading import Connection
 from sekisho.ledger.store import Store
 from sekisho.ledger.subscriptions import Subscription
-from sekisho.ledger.tables import ERASURES, FACTS, OFFSETS, PARTS
+from sekisho.ledger.tables import CHECKPOINTS, ERASURES, FACTS, OFFSETS, PARTS
 from sekisho.ledger.vault import Commitment, Erased, KeyRing, Sealed
 
 LARGEST_BATCH: Final = 2_048
+_POLL: Final = 0.5  # seconds; what other processes do comes without a call
 _Waiter = asyncio.Future[Any]
 _Outcome = tuple[_Waiter, object]  # a value, or a Fault
+
+
+class Level(enum.Enum):
+    """How far a fact has come."""
+
+    DURABLE = "durable"  # in the database, also after a loss of power
+    PUBLISHED = "published"  # below a checkpoint that the log signed and published
+    COSIGNED = "cosigned"  # below one that a quorum of witnesses cosigned
 
 
 class Ledger:
     """Made by `open`; closed by `close` or `async with`."""
 
-    def __init__(self, store: Store, reads: Reads, keys: KeyRing, clock: Clock, capacity: int) -> None:
+    def __init__(self, database: Database, keys: KeyRing, clock: Clock, capacity: int) -> None:
         self.vault: Final = keys
-        self._store = store
-        self._reads = reads
+        self._database = database
+        self._store = Store(database.driver())
+        self._reads = database.reads()
         self._clock = clock
         self._capacity = capacity
         self._loop = asyncio.get_running_loop()
@@ -81,8 +88,7 @@ class Ledger:
         `capacity` bounds the facts that wait for the disk; `busy_seconds` how long a locked database is waited for.
         Fault UNKNOWN_URL, UNREACHABLE or CORRUPTED.
         """
-        store, reads = _database(url, busy_seconds)
-        ledger = cls(store, reads, keys, clock or SystemClock(), capacity)
+        ledger = cls(open_database(url, busy_seconds=busy_seconds), keys, clock or SystemClock(), capacity)
         ledger._thread.start()
         try:
             await ledger._opened
@@ -320,6 +326,29 @@ class Ledger:
             last = await connection.scalar(select(FACTS.c.seq).order_by(FACTS.c.seq.desc()).limit(1))
         return 0 if last is None else last + 1
 
+    async def reached(self, seq: int, level: Level, timeout: float) -> None:
+        """Return when the fact has reached the level, whichever process publishes. Fault NOT_REACHED."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while not await self._has_reached(seq, level):
+            if self._fault is not None:
+                raise self._fault
+            if loop.time() >= deadline or self._closing:
+                raise Fault(NOT_REACHED, seq=seq, level=level.value, seconds=timeout)
+            await self.wait_turn(min(_POLL, deadline - loop.time()))
+
+    async def _has_reached(self, seq: int, level: Level) -> bool:
+        if level is Level.DURABLE:
+            return seq < await self.size()
+        column = CHECKPOINTS.c.published if level is Level.PUBLISHED else CHECKPOINTS.c.cosigned
+        async with self.read() as connection:
+            size = await connection.scalar(select(func.max(column)))
+        return size is not None and seq < size
+
+    def publisher_lock(self) -> PublisherLock:
+        """The right to publish this ledger, held by one process at a time."""
+        return self._database.publisher_lock()
+
     def subscribe(self, name: str, *, names: Iterable[str] | None = None) -> Subscription:
         """The facts (of these names) after the last acknowledged one of this subscription, then each new one."""
         return Subscription(self, name, None if names is None else frozenset(names))
@@ -383,22 +412,3 @@ def _set(waiter: asyncio.Future[Any], outcome: object) -> None:
             waiter.set_exception(outcome)
         else:
             waiter.set_result(outcome)
-
-
-def _database(url: str, busy_seconds: float) -> tuple[Store, Reads]:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise Fault(UNKNOWN_URL, url=repr(url)) from error
-    if parsed.drivername == "sqlite" and parsed.database:
-        path = Path(parsed.database)
-        return (
-            Store(SqliteDriver(path, busy_seconds=busy_seconds)),
-            SqliteReads(path, busy_seconds=busy_seconds),
-        )
-    if parsed.drivername == "postgresql":
-        return (
-            Store(PostgresDriver(url, busy_seconds=busy_seconds)),
-            PostgresReads(url),
-        )
-    raise Fault(UNKNOWN_URL, url=parsed.render_as_string(hide_password=True))

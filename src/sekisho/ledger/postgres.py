@@ -137,6 +137,34 @@ class PostgresReads:
             self._pool = None
 
 
+class PostgresLock:
+    """A session-level advisory lock; the server releases it with the connection."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Any = None
+
+    async def acquire(self) -> bool:
+        if self._connection is None:
+            self._connection = await asyncpg.connect(
+                self._url, command_timeout=10, server_settings={"application_name": "sekisho publisher"}
+            )
+        taken: bool = await self._connection.fetchval(f"SELECT pg_try_advisory_lock({PUBLISHER_LOCK})")
+        return taken
+
+    async def held(self) -> bool:
+        try:
+            await self._connection.execute("SELECT 1")
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+        return True
+
+    async def release(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+
 def without_password(url: str) -> str:
     parts = urlsplit(url)
     return url.replace(f":{parts.password}@", ":***@") if parts.password else url

@@ -1,6 +1,8 @@
 """The ledger in a SQLite file: WAL, synchronous=FULL, every write by one thread."""
 
 import asyncio
+import fcntl
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -151,3 +153,29 @@ class SqliteReads:
             connection.close()
         self._free.clear()
         self._threads.shutdown(wait=False)
+
+
+class SqliteLock:
+    """A lock file beside the database; the kernel releases it with the process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".publisher")
+        self._descriptor: int | None = None
+
+    async def acquire(self) -> bool:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        return True
+
+    async def held(self) -> bool:
+        return self._descriptor is not None
+
+    async def release(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -59,6 +59,8 @@ CHECKPOINTS: Final = Table(
     Column("origin", Text, primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("note", LargeBinary, nullable=False),
+    Column("published", BigInteger, nullable=False),
+    Column("cosigned", BigInteger, nullable=False),
 )
 SCHEMAS: Final = Table(
     "schemas",
