@@ -312,7 +312,7 @@ class CommandComplete(BackendMessage, frozen=True, gc=False):
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        if body.find(0) != len(body) - 1:
+        if body.find(0) != len(body) - 1 or not body:
             raise ValueError("the tag must end, and end once, with a zero byte")
         return cls(body[:-1])
 

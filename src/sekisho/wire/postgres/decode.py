@@ -33,6 +33,7 @@ class _Stream:
         self._data = b""
         self._start = 0  # of the message in hand
         self._position = 0  # behind it
+        self._taken = 0  # up to where `take` has given the bytes out
         self._late: list[bytes] = []  # chunks of an incomplete message, joined once it can be complete
         self._missing = 0  # bytes of it that are still to come
 
@@ -46,7 +47,7 @@ class _Stream:
             chunk = b"".join((self._data[self._position :], *self._late, chunk))
             self._late.clear()
         self._data = chunk
-        self._start = self._position = self._missing = 0
+        self._start = self._position = self._taken = self._missing = 0
         return True
 
     @property
@@ -54,10 +55,14 @@ class _Stream:
         """The frame of the message in hand; for Rows the frames as received, before masking."""
         return self._data[self._start : self._position]
 
-    def take(self) -> bytes:
-        taken = self._data[: self._position]
-        self._data = self._data[self._position :]
-        self._start = self._position = 0
+    def take(self, *, before: bool = False) -> bytes:
+        """The bytes of the messages handed out since the last `take`; `before` leaves the message in hand out."""
+        end = self._start if before else self._position
+        taken = self._data[self._taken : end]
+        self._taken = end
+        if end == len(self._data):  # an idle session keeps nothing
+            self._data = b""
+            self._start = self._position = self._taken = 0
         return taken
 
     @property

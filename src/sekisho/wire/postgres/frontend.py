@@ -33,6 +33,9 @@ PORTAL: Final = b"P"
 class Startup(msgspec.Struct, frozen=True, gc=False):
     """A packet without a type byte, which opens the connection."""
 
+    def encode(self) -> bytes:
+        raise NotImplementedError
+
 
 class SSLRequest(Startup, frozen=True, gc=False):
     def encode(self) -> bytes:
@@ -158,7 +161,7 @@ class Query(FrontendMessage, frozen=True, gc=False):
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        if body.find(0) != len(body) - 1:
+        if body.find(0) != len(body) - 1 or not body:
             raise ValueError("the SQL text must end, and end once, with a zero byte")
         return cls(body[:-1])
 
