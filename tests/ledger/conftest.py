@@ -1,7 +1,9 @@
 """A ledger on each database. PostgreSQL is a real server, started once."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import asyncpg
@@ -41,3 +43,21 @@ def keys(tmp_path: Path) -> KeyRing:
 async def ledger(url: str, keys: KeyRing) -> AsyncIterator[Ledger]:
     async with await Ledger.open(url, keys=keys) as opened:
         yield opened
+
+
+@pytest.fixture
+def tamper(url: str) -> Callable[[str], Awaitable[None]]:
+    """Change the database behind the ledger's back."""
+
+    async def run(sql: str) -> None:
+        if url.startswith("sqlite"):
+            with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as raw:
+                raw.execute(sql)
+        else:
+            connection = await asyncpg.connect(url)
+            try:
+                await connection.execute(sql)
+            finally:
+                await connection.close()
+
+    return run

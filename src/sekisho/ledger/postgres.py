@@ -96,7 +96,7 @@ class PostgresDriver:
 
     def close(self) -> None:
         if self._connection is not None:
-            self._connection.terminate()
+            self._runner.run(_close(self._connection))
             self._connection = None
         self._runner.close()
 
@@ -161,8 +161,16 @@ class PostgresLock:
 
     async def release(self) -> None:
         if self._connection is not None:
-            self._connection.terminate()
+            await _close(self._connection)
             self._connection = None
+
+
+async def _close(connection: Any) -> None:
+    try:
+        await connection.close(timeout=5)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection.terminate()
+        await asyncio.sleep(0)  # the transport closes in the loop's next turn
 
 
 def without_password(url: str) -> str:
