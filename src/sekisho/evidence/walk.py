@@ -31,7 +31,7 @@ def hash_bundle(raw: bytes, width: int, first: int, *, longer: bool) -> tuple[by
         start = position + 2
         if start > end:
             break
-        position = start + (raw[start - 2] << 8 | raw[start - 1])
+        position = start + (raw[position] << 8 | raw[position + 1])
         if position > end:
             break
         entry = raw[start:position]
@@ -79,8 +79,9 @@ class FolderWalk:
                 roots.lose()
                 upper.lose()
             else:
-                roots.append(believed)
-                upper.append(believed)
+                root = perfect_root(believed) if width == WIDTH else None
+                roots.append(believed, root)
+                upper.append(root)
             if self._progress is not None and index % _PROGRESS_EVERY == 0:
                 self._progress(first, self.size)
         upper.finish()
@@ -96,7 +97,7 @@ class FolderWalk:
             row = self._stored_tile(0, index, width_of(0, index, self.size))
             if row is None:
                 break
-            roots.append(row)
+            roots.append(row, None)
         return roots.found
 
     def compare_with_tiles(self, bundles: Sequence[int]) -> list[Damage]:
@@ -200,11 +201,12 @@ class _Roots:
         self._wanted = list(sizes)
         self._take(self._frontier)
 
-    def append(self, row: bytes) -> None:
+    def append(self, row: bytes, root: bytes | None) -> None:
+        """`root`: that of the row, where it is a full tile and known already."""
         if self._frontier is None:
             return
-        if len(row) == TILE_BYTES and not (self._wanted and self._wanted[0] < self._frontier.size + WIDTH):
-            self._frontier.append_subtree(8, perfect_root(row))
+        if root is not None and not (self._wanted and self._wanted[0] < self._frontier.size + WIDTH):
+            self._frontier.append_subtree(8, root)
             self._take(self._frontier)
             return
         for offset in range(0, len(row), HASH_BYTES):
@@ -221,7 +223,7 @@ class _Roots:
 
 
 class _UpperTiles:
-    """Compares the tiles of level 1 and above while rows of level 0 are appended."""
+    """Compares the tiles of level 1 and above while the roots of level 0 are appended."""
 
     def __init__(self, stored: Callable[[int, int, int], bytes | None]) -> None:
         self.wrong: list[tuple[int, int, bytes]] = []
@@ -230,19 +232,21 @@ class _UpperTiles:
         self._done: list[int] = []
         self._lost = False
 
-    def append(self, row: bytes) -> None:
+    def append(self, root: bytes | None) -> None:
+        """`root`: that of the next tile of level 0, None when it is not full."""
         level = 0
-        while len(row) == TILE_BYTES and not self._lost:
+        while root is not None and not self._lost:
             if level == len(self._rows):
                 self._rows.append(bytearray())
                 self._done.append(0)
-            above = self._rows[level]
-            above += perfect_root(row)
-            row = bytes(above)
+            row = self._rows[level]
+            row += root
+            root = None
             level += 1
             if len(row) == TILE_BYTES:
-                self._check(level, row)
-                above.clear()
+                self._check(level, bytes(row))
+                root = perfect_root(bytes(row))
+                row.clear()
 
     def lose(self) -> None:
         self._lost = True
