@@ -167,7 +167,10 @@ class FrontendDecoder(_Stream):
         """
         if self.held:
             raise ProtocolViolation(SMUGGLED)
-        self.phase = ANSWERED[self.phase]
+        after = ANSWERED.get(self.phase)
+        if after is None:
+            raise ProtocolViolation(UNEXPECTED, message="EncryptionAnswer", state=self.phase.value)
+        self.phase = after
 
     def authenticated(self) -> None:
         """The shell has verified who the client is."""

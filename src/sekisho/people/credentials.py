@@ -1,0 +1,60 @@
+"""Password and one-time code, checked together: a failure never says which of the two was wrong."""
+
+import secrets
+from dataclasses import dataclass
+
+import argon2
+import msgspec
+import pyotp
+
+_HASHER = argon2.PasswordHasher()  # the library's defaults follow RFC 9106's low-memory profile
+# Spent on an unknown person, so that an answer's delay does not tell who exists.
+_DECOY = _HASHER.hash(secrets.token_hex(16))
+
+STEP_SECONDS = 30
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """A confidential part: `password` is an argon2id hash, `totp` a base32 secret (RFC 6238, SHA-1, 6 digits,
+    30 s)."""
+
+    password: str
+    totp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What a person is given once: the credential to keep, and the address for an authenticator app."""
+
+    credential: bytes
+    totp_secret: str
+    totp_uri: str
+
+
+def enrol(person: str, password: str, *, totp_secret: str | None = None) -> Enrolment:
+    """Make a new credential; blocks for tens of milliseconds by design (argon2)."""
+    secret = totp_secret or pyotp.random_base32()
+    credential = Credential(password=_HASHER.hash(password), totp=secret)
+    uri = pyotp.TOTP(secret).provisioning_uri(name=person, issuer_name="Sekisho")
+    return Enrolment(msgspec.json.encode(credential), secret, uri)
+
+
+def check(credential: bytes | None, password: str, code: str, *, now: float, last_step: int) -> int | None:
+    """The step (30-second steps since 1970) of the accepted code, or None.
+
+    A code of the step before or after is accepted for clocks that differ, and none at or before `last_step`:
+    a code seen over a shoulder is spent. Blocks for tens of milliseconds (argon2): call it in a thread.
+    """
+    known = msgspec.json.decode(credential, type=Credential) if credential is not None else None
+    try:
+        _HASHER.verify(known.password if known else _DECOY, password)
+    except argon2.exceptions.VerifyMismatchError:
+        return None
+    if known is None:
+        return None
+    totp = pyotp.TOTP(known.totp)
+    current = int(now // STEP_SECONDS)
+    for step in (current, current - 1, current + 1):
+        if step > last_step and pyotp.utils.strings_equal(code, totp.generate_otp(step)):
+            return step
+    return None

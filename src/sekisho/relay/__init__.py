@@ -1,0 +1,8 @@
+"""The doors: what stands between a client and a target.
+
+admission   login name -> token -> ticket -> Grant -> session; the one sequence that every door runs
+accounts    the accounts of persons and rows that sessions share
+facts       what a door records
+tables      the sessions table
+postgres    the PostgreSQL door
+"""

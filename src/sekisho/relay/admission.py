@@ -1,0 +1,153 @@
+"""From a login name to an opened session: the one sequence that every door runs.
+
+    token      login name -> the token issued for it, if it has not expired (the door checks the password)
+    admit      token -> ticket -> `gate.decide` -> Grant -> accounts -> `relay.session_opened` is durable
+    leave      the session's lease is given back, the persons seen are sealed, `relay.session_closed`
+
+A refusal at any point is recorded, then raised.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sekisho.faults import Fault, Language
+from sekisho.gate import faults as gate_faults
+from sekisho.gate.budget import Meter
+from sekisho.gate.decide import AccessRequest, Grant, Refusal, decide
+from sekisho.gate.facts import AccessRefused, BudgetSettled
+from sekisho.gate.tickets import PublishedLog, read_ticket
+from sekisho.ledger import Erased, Ledger, Sealed
+from sekisho.people.tables import find_language
+from sekisho.people.tokens import Token, find_token, split_login
+from sekisho.register.catalogue import Catalogue, Dataset, find_catalogue
+from sekisho.relay import faults
+from sekisho.relay.accounts import AccountBook
+from sekisho.relay.facts import SessionClosed, SessionOpened
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A session that may open its target. `secret` is the target password of the dataset's role."""
+
+    session: str
+    grant: Grant
+    catalogue: Catalogue
+    dataset: Dataset
+    secret: bytes
+    meter: Meter
+    language: Language
+
+    def __repr__(self) -> str:
+        return f"Admission({self.session}, {self.grant.person}, {self.grant.ticket})"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a session amounted to, for its closing fact."""
+
+    reason: str
+    statements: int
+    bytes: int
+
+
+class Admissions:
+    """One per process; the event loop's thread owns it. `token_key` is the key of `people.tokens`."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        published: PublishedLog,
+        token_key: bytes,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._ledger = ledger
+        self._published = published
+        self._token_key = token_key
+        self._now = now
+        self.book = AccountBook(ledger)
+
+    async def token(self, login: str, target: str) -> tuple[Token, str] | None:
+        """The unexpired token of a login name for a target, and its password; None when there is none."""
+        names = split_login(login)
+        if names is None:
+            return None
+        async with self._ledger.read() as connection:
+            token = await find_token(connection, *names, target)
+        if token is None or token.expires <= self._now().timestamp() * 1e6:
+            return None
+        return token, token.password(self._token_key)
+
+    async def refuse(self, fault: Fault, *, door: str, target: str, peer: str, token: Token | None) -> None:
+        """Record that nothing was opened, and why."""
+        claimed = token.login() if token else ""
+        refused = AccessRefused(door=door, target=target[:64], claimed=claimed, peer=peer, code=fault.code)
+        about = token.ticket if token else "access"
+        await self._ledger.record(refused, by=token.person if token else "sekisho", about=about)
+
+    async def admit(self, token: Token, *, door: str, peer: str, tls: str, client: str) -> Admission:
+        """Decide, and open the session in the ledger. Raises Fault after recording the refusal."""
+        try:
+            return await self._admit(token, door=door, peer=peer, tls=tls, client=client)
+        except Fault as fault:
+            await self.refuse(fault, door=door, target=token.target, peer=peer, token=token)
+            raise
+
+    async def _admit(self, token: Token, *, door: str, peer: str, tls: str, client: str) -> Admission:
+        now = self._now()
+        ticket = await read_ticket(self._ledger, self._published, token.ticket)
+        request = AccessRequest(token.person, token.ticket, token.target, door, int(now.timestamp() * 1e6))
+        grant = decide(request, ticket)
+        if isinstance(grant, Refusal):
+            raise grant.fault()
+        async with self._ledger.read() as connection:
+            catalogue = await find_catalogue(connection, grant.target)
+            language = await find_language(connection, grant.person)
+        found = [d for d in catalogue.datasets if d.dataset == grant.dataset] if catalogue else []
+        if catalogue is None or not found or found[0].organisation != grant.organisation:
+            # The ticket names a dataset that is no longer that client's on this target.
+            raise Fault(gate_faults.OTHER_TARGET, ticket=grant.ticket, target=grant.target)
+        secret = await self._ledger.content(found[0].secret)
+        if isinstance(secret, Erased):
+            raise Fault(faults.TARGET_DOWN, target=grant.target, reason="its credential was erased")
+        session = f"s-{secrets.token_hex(8)}"
+        meter = await self.book.open(grant, session, now)
+        opened = SessionOpened(
+            session=session,
+            person=grant.person,
+            ticket=grant.ticket,
+            organisation=grant.organisation,
+            dataset=grant.dataset,
+            target=grant.target,
+            door=door,
+            peer=peer,
+            tls=tls,
+            client=client,
+        )
+        await self._ledger.record(opened, by=grant.person, about=session)
+        return Admission(session, grant, catalogue, found[0], secret, meter, language)
+
+    async def leave(self, admission: Admission, totals: Totals) -> None:
+        """Close the session in the ledger. When the ledger has failed its lease stays spent, by design."""
+        meter, grant = admission.meter, admission.grant
+        meter.end_statement()
+        meter.give_back()
+        self.book.close(meter)
+        parts: list[Sealed] = []
+        if seen := meter.accounts[0].seen:
+            parts.append(self._ledger.vault.seal(grant.organisation, seen.serialize()))
+        if given := meter.take_given_back():
+            settled = BudgetSettled(session=admission.session, given_back=given)
+            await self._ledger.record(settled, by="sekisho", about=admission.session)
+        closed = SessionClosed(
+            session=admission.session,
+            reason=totals.reason,
+            statements=totals.statements,
+            rows=meter.rows,
+            persons=meter.persons,
+            bytes=totals.bytes,
+            seen=parts[0].commitment if parts else "",
+        )
+        await self._ledger.record(closed, by=grant.person, about=admission.session, parts=parts)

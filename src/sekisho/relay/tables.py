@@ -1,0 +1,56 @@
+"""The doors' table, and how their facts become its rows."""
+
+from sqlalchemy import BigInteger, Column, Index, String, Table, Text
+
+from sekisho.ledger import Recorded, Writes, projects, values_of
+from sekisho.ledger.tables import Timestamp, metadata
+from sekisho.relay.facts import SessionClosed, SessionOpened, Statement
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session", String(64), primary_key=True),
+    Column("person", String(64), nullable=False),
+    Column("ticket", String(64), nullable=False, index=True),
+    Column("organisation", String(64), nullable=False, index=True),
+    Column("dataset", String(64), nullable=False),
+    Column("target", String(64), nullable=False),
+    Column("door", String(32), nullable=False),
+    Column("peer", Text, nullable=False),
+    Column("tls", Text, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("opened", Timestamp, nullable=False),
+    Column("closed", Timestamp, nullable=True),
+    Column("reason", Text, nullable=False),
+    Column("statements", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("persons", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("seen", String(64), nullable=False),
+    Index("sessions_by_person", "person", "organisation"),
+)
+
+
+@projects(SessionOpened)
+def _opened(write: Writes, fact: SessionOpened, recorded: Recorded) -> None:
+    row = values_of(fact)
+    empty: dict[str, str | int] = {"reason": "", "statements": 0, "rows": 0, "persons": 0, "bytes": 0, "seen": ""}
+    write.upsert(
+        sessions, {"session": row.pop("session")}, {**row, "opened": recorded.at, "closed": None, **empty}
+    )
+
+
+@projects(Statement)
+def _statement(write: Writes, fact: Statement, recorded: Recorded) -> None:
+    # Summed while the session lives; the closing fact's totals must agree with these sums.
+    deltas = {"statements": 1, "rows": fact.rows, "persons": fact.persons, "bytes": fact.bytes}
+    write.add(sessions, {"session": fact.session}, deltas)
+
+
+@projects(SessionClosed)
+def _closed(write: Writes, fact: SessionClosed, recorded: Recorded) -> None:
+    write.update(
+        sessions,
+        {"session": fact.session},
+        {"closed": recorded.at, "reason": fact.reason, "seen": fact.seen},
+    )

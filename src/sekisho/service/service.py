@@ -1,0 +1,188 @@
+"""One running checkpoint.
+
+Opened in this order, closed in reverse: ledger -> publisher -> login desk and admissions -> PostgreSQL door ->
+console. A part that cannot start as configured stops the start; when the ledger fails, everything ends.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx2
+import uvicorn
+
+from sekisho.console.app import console_app
+from sekisho.evidence.note import NoteSigner, VerifierKey, parse_key
+from sekisho.evidence.policy import Policy
+from sekisho.faults import Fault
+from sekisho.ledger import KeyRing, Ledger, Publisher
+from sekisho.ledger.publisher import Answers, Prove
+from sekisho.people.login import LoginDesk
+from sekisho.relay.admission import Admissions
+from sekisho.relay.postgres.door import PostgresDoor, ServerTls
+from sekisho.service.certificates import Certificates, write_private
+from sekisho.service.faults import CANNOT_LISTEN, STATE_EXISTS
+from sekisho.service.published import LogFolder
+from sekisho.service.settings import SETTINGS_FILE, Settings, read_settings, split_address, write_settings
+from sekisho.witness.client import WitnessClient, collect
+from sekisho.witness.faults import CONTRADICTED, WITNESS_AHEAD
+
+LOG: Final = "log"
+LOG_KEY: Final = "log.key"
+DATABASE: Final = "ledger.sqlite"
+KEYS: Final = "keys"
+TLS: Final = "tls"
+_SECRET: Final = "door.secret"  # noqa: S105 (a file's name)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A checkpoint that runs. Addresses are (host, port) as they really are."""
+
+    state: Path
+    settings: Settings
+    ledger: Ledger
+    publisher: Publisher
+    door: PostgresDoor
+    log_key: VerifierKey
+    postgres: tuple[str, int]
+    console: tuple[str, int]
+
+
+def create_state(state: Path, settings: Settings) -> VerifierKey:
+    """Make a state folder with its keys; the log's public key. Raises Fault STATE_EXISTS."""
+    if (state / SETTINGS_FILE).exists():
+        raise Fault(STATE_EXISTS, path=state)
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    signer = NoteSigner.load(state / LOG_KEY, settings.origin)
+    write_settings(state, settings)
+    return signer.key
+
+
+@asynccontextmanager
+async def open_ledger(state: Path, settings: Settings) -> AsyncIterator[Ledger]:
+    """The ledger of a state folder, for a service or for a command beside it."""
+    url = f"sqlite:///{state / DATABASE}" if settings.ledger == "sqlite" else settings.ledger
+    ledger = await Ledger.open(url, keys=KeyRing(state / KEYS))
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+@asynccontextmanager
+async def running(state: Path) -> AsyncIterator[Service]:
+    """Run the checkpoint of a state folder while the block runs. Raises Fault when a part cannot start."""
+    settings = read_settings(state)
+    signer = NoteSigner.load(state / LOG_KEY, settings.origin)
+    certificates = Certificates(state / TLS, settings.names)
+    secret = _secret(state / _SECRET)
+    async with open_ledger(state, settings) as ledger, httpx2.AsyncClient() as http:
+        policy, cosigner = _witnesses(settings, signer.key, http)
+        publisher = Publisher(
+            ledger,
+            state / LOG,
+            signer,
+            policy=policy,
+            cosigner=cosigner,
+            fatal=(CONTRADICTED, WITNESS_AHEAD),
+        )
+        admissions = Admissions(ledger, LogFolder(ledger, state / LOG, signer.key), secret)
+        tls = ServerTls(certificates.server_context(), certificates.server_der())
+        door = PostgresDoor(admissions, ledger, secret, tls=tls if settings.postgres_tls else None)
+        app = console_app(LoginDesk(ledger, secret), state / LOG)
+        server = _console_server(app, settings, certificates)
+        async with asyncio.TaskGroup() as group:
+            publishing = group.create_task(publisher.run())
+            postgres = group.create_task(_listen(door.serve, settings.postgres_listen))
+            console = group.create_task(server.serve())
+            try:
+                address = await _first(door.address, postgres)
+                while not server.started:  # noqa: ASYNC110 (uvicorn offers nothing to wait for)
+                    if console.done():
+                        raise Fault(CANNOT_LISTEN, address=settings.console_listen, reason="in use")
+                    await asyncio.sleep(0.01)
+                listening = server.servers[0].sockets[0].getsockname()[:2]
+                yield Service(
+                    state=state,
+                    settings=settings,
+                    ledger=ledger,
+                    publisher=publisher,
+                    door=door,
+                    log_key=signer.key,
+                    postgres=address,
+                    console=listening,
+                )
+            finally:
+                server.should_exit = True
+                postgres.cancel()
+                await asyncio.wait([postgres, console])
+                publisher.stop()  # publishes what the closing sessions recorded
+                await asyncio.wait([publishing])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn inside a program that ends by itself: signals are the program's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _first(address: "asyncio.Future[tuple[str, int]]", task: "asyncio.Task[None]") -> tuple[str, int]:
+    """The address, unless the task that makes it fails first."""
+    waited: list[asyncio.Future[object]] = [address, task]  # type: ignore[list-item]
+    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    if not address.done():
+        task.result()
+    return await address
+
+
+async def _listen(serve: Callable[[str, int], Awaitable[None]], address: str) -> None:
+    try:
+        await serve(*split_address(address))
+    except OSError as error:
+        raise Fault(CANNOT_LISTEN, address=address, reason=error.strerror) from error
+
+
+def _console_server(app: object, settings: Settings, certificates: Certificates) -> uvicorn.Server:
+    host, port = split_address(settings.console_listen)
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        host=host,
+        port=port,
+        ssl_certfile=str(certificates.server),
+        ssl_keyfile=str(certificates.key),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+    )
+    return _Server(config)
+
+
+def _witnesses(
+    settings: Settings, log: VerifierKey, http: httpx2.AsyncClient
+) -> tuple[Policy | None, Callable[[bytes, Prove], Awaitable[Answers]] | None]:
+    if not settings.witnesses:
+        return None, None
+    keys = [parse_key(witness.key) for witness in settings.witnesses]
+    clients = [
+        WitnessClient(http, witness.url, key) for witness, key in zip(settings.witnesses, keys, strict=True)
+    ]
+
+    def ask(note: bytes, prove: Prove) -> Awaitable[Answers]:
+        return collect(clients, note, prove)
+
+    return Policy.of_keys([log], keys, settings.quorum), ask
+
+
+def _secret(path: Path) -> bytes:
+    """The 32 bytes from which door tokens and subject numbers are derived; made at the first start."""
+    if not path.exists():
+        write_private(path, secrets.token_bytes(32))
+    return path.read_bytes()
