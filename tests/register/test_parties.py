@@ -132,6 +132,10 @@ def test_a_contract_that_is_not_in_force_blocks(period: str) -> None:
     assert oversight(parties, FARM_REACH, DAY).colour is Colour.RED
 
 
+def test_a_hop_that_has_not_begun_opens_nothing() -> None:
+    assert codes(changed("h1", began=date(2022, 6, 2)), FARM_REACH) == ["SEK-REG-143"]
+
+
 def test_no_chain_no_reach() -> None:
     assert codes(PARTIES, Reach("agency", "farm", "farm-list")) == ["SEK-REG-141"]
     assert codes(PARTIES, Reach("datacentre", "farm", "town-list")) == ["SEK-REG-141"]

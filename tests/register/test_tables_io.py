@@ -207,6 +207,16 @@ def test_a_workbook_that_unpacks_to_too_much_is_not_unpacked(tmp_path: Path) -> 
     assert told(read_register(tmp_path / "r.xlsx")) == [("SEK-REG-162", None, None, None)]
 
 
+@needs_excel
+def test_a_workbook_with_too_many_columns_is_refused(tmp_path: Path) -> None:
+    openpyxl = importlib.import_module("openpyxl")
+    write_register(TABLES, tmp_path / "r.xlsx")
+    workbook = openpyxl.load_workbook(tmp_path / "r.xlsx")
+    workbook["parties"].cell(row=2, column=65, value="x")
+    workbook.save(tmp_path / "r.xlsx")
+    assert told(read_register(tmp_path / "r.xlsx")) == [("SEK-REG-162", None, None, None)]
+
+
 @needs_yaml
 @pytest.mark.parametrize(
     ("text", "code"),
@@ -218,7 +228,7 @@ def test_a_workbook_that_unpacks_to_too_much_is_not_unpacked(tmp_path: Path) -> 
         ("parties: [{id: a, id: b, name: c}]", "165"),
         ("parties: [{id: !!python/object/apply:os.getcwd [], name: c}]", "166"),
         ("a: &a [*a]", "161"),
-        ("[" * 50_000, "161"),
+        ("[" * 50_000 + "]" * 50_000, "161"),
     ],
 )  # fmt: skip
 def test_hostile_yaml_is_refused(tmp_path: Path, text: str, code: str) -> None:
@@ -237,6 +247,10 @@ def test_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     sheet(tmp_path, "parties", "id,name", "a,a", "b,b")
     assert isinstance(read_register(tmp_path), RegisterTables)
     sheet(tmp_path, "parties", "id,name", "a,a", "b,b", "c,c")
+    assert told(read_register(tmp_path))[0][0] == "SEK-REG-162"
+    sheet(tmp_path, "parties", "id,name", "a," + "長" * 10_001)
+    assert told(read_register(tmp_path)) == [("SEK-REG-167", "parties", 2, "name")]
+    sheet(tmp_path, "parties", "id,name", "a,a" + "," * 64)
     assert told(read_register(tmp_path))[0][0] == "SEK-REG-162"
     monkeypatch.setattr(grids, "MAX_BYTES", 10)
     sheet(tmp_path, "parties", "id,name", "a,a")

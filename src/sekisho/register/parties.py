@@ -40,7 +40,7 @@ class TieKind(StrEnum):
 
 
 class Clause(StrEnum):
-    """What a contract of entrustment must hold (R012's list in the order of a usual contract)."""
+    """What a contract of entrustment must hold, in the order of a usual contract."""
 
     CONFIDENTIALITY = "confidentiality"
     SAFEGUARDS = "safeguards"
