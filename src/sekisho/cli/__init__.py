@@ -15,6 +15,8 @@ from sekisho.faults import Fault, preferred_language
 # command -> "module:attribute" and its one line of help (kept here so that --help imports no room)
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "verify": ("sekisho.cli.verify:verify", "Check an evidence folder or a bundle, offline."),
+    "evidence": ("sekisho.cli.evidence:evidence", "Take evidence out of a log."),
+    "witness": ("sekisho.cli.witness:witness", "Cosign the checkpoints of somebody's log."),
 }
 
 

@@ -127,11 +127,15 @@ class NoteSigner:
 
     @classmethod
     def load(cls, path: Path, name: str, kind: KeyKind = ED25519) -> "NoteSigner":
-        """The key in `path`, or a new one written there with mode 0600. Raises Fault when the file is not ours."""
+        """The key in `path`, or a new one written there with mode 0600. Raises Fault when it is another key."""
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError:
-            return cls._read(path, name, kind)
+            signer = cls.read(path)
+            if (signer.key.name, signer.key.kind) != (name, kind):
+                found = f"holds the key of {signer.key.name}, type {signer.key.kind}"
+                raise Fault(KEY_FILE, path=path, reason=found) from None
+            return signer
         except OSError as error:
             raise Fault(KEY_FILE, path=path, reason=error.strerror) from error
         signer = cls.generate(name, kind)
@@ -142,22 +146,20 @@ class NoteSigner:
         return signer
 
     @classmethod
-    def _read(cls, path: Path, name: str, kind: KeyKind) -> "NoteSigner":
+    def read(cls, path: Path) -> "NoteSigner":
+        """The key in `path`. Raises Fault when there is none, or when others may read it."""
         try:
             if stat.S_IMODE(path.stat().st_mode) & 0o077:
                 raise Fault(KEY_FILE, path=path, reason="readable by others; chmod 600")
-            signer = cls.parse(path.read_text(encoding="utf-8").strip())
-        except (OSError, UnicodeDecodeError) as error:
-            raise Fault(KEY_FILE, path=path, reason=str(error)) from error
+            text = path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise Fault(KEY_FILE, path=path, reason=error.strerror) from error
+        except UnicodeDecodeError as error:
+            raise Fault(KEY_FILE, path=path, reason="not UTF-8") from error
+        try:
+            return cls.parse(text)
         except Fault as fault:
-            if fault.kind is KEY_FILE:
-                raise
-            raise Fault(KEY_FILE, path=path, reason=str(fault.values["reason"])) from fault
-        if (signer.key.name, signer.key.kind) != (name, kind):
-            raise Fault(
-                KEY_FILE, path=path, reason=f"holds the key of {signer.key.name}, type {signer.key.kind}"
-            )
-        return signer
+            raise Fault(KEY_FILE, path=path, reason=fault.values["reason"]) from fault
 
     def secret_text(self) -> str:
         secret = encode64(bytes([self.key.kind]) + self._private.private_bytes_raw())

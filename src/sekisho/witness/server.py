@@ -1,5 +1,6 @@
 """The ASGI shell of a witness: paths, bounds and statuses. Every decision is `sekisho.evidence.witness`'s."""
 
+import socket
 from typing import Final
 
 import uvicorn
@@ -13,6 +14,7 @@ from sekisho.evidence.witness import MAX_REQUEST_BYTES, Answer, Witness
 from sekisho.faults import Fault
 
 _KEEP_ALIVE: Final = 75  # seconds; a log comes back about every second, the norm asks to keep its connection
+_CONNECTIONS: Final = 256
 
 
 def witness_app(witness: Witness) -> Starlette:
@@ -45,17 +47,19 @@ def witness_app(witness: Witness) -> Starlette:
     )
 
 
-def serve(witness: Witness, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM."""
-    uvicorn.run(
+def serve(witness: Witness, listener: socket.socket) -> None:
+    """Serve on a bound socket until SIGINT or SIGTERM."""
+    config = uvicorn.Config(
         witness_app(witness),
-        host=host,
-        port=port,
         log_level="warning",
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE,
-        limit_concurrency=256,
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=5,
+        lifespan="off",
+        ws="none",
     )
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 def _response(answer: Answer) -> Response:
