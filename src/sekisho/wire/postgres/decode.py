@@ -340,10 +340,11 @@ class BackendDecoder(_Stream):
             except _UNFIT as cause:
                 raise ProtocolViolation(MALFORMED, message=_SERVER_NAMES[kind]) from cause
             self._position = position = stop
-            yield message
+            # Before the message is handed out: whoever gets it may stop reading here, and go on later.
             if kind == 90 and self.phase is ServerPhase.LOGGING_IN:
                 self.phase = ServerPhase.READY
                 self._parsers = parsers = _server_parsers(self.phase, self.limits)
+            yield message
 
     def _answer(self) -> b.EncryptionAnswer:
         answer = self._data[self._position : self._position + 1]

@@ -173,13 +173,15 @@ class Request(msgspec.Struct, eq=False):
     """A request in flight.
 
     `portal` is set for Describe and Execute of a portal once an answer arrives. `description` is that of the rows
-    now being sent, and None when it is not certain. `own` marks what the caller sent on its own account.
+    now being sent, and None when it is not certain. `own` marks what the caller sent on its own account, `copied`
+    that the client has ended its copy data.
     """
 
     message: f.FrontendMessage
     step: Step
     cost: int = 0
     own: bool = False
+    copied: bool = False
     portal: Portal | None = None
     description: b.RowDescription | None = None
 
@@ -294,13 +296,19 @@ class Exchange:
         return request
 
     def _send_unanswered(self, message: f.FrontendMessage) -> None:
-        match message:
-            case f.Flush() | f.Terminate():
+        if isinstance(message, f.Flush | f.Terminate):
+            return
+        # Clients such as asyncpg send copy data right behind the query, before the server has agreed; a server that
+        # does not agree ignores it.
+        last = self._waiting[-1] if self._waiting else None
+        ahead = last is not None and not last.copied and isinstance(last.message, f.Query | f.Execute)
+        if self._copying_in or ahead:
+            if isinstance(message, f.CopyData):
                 return
-            case f.CopyData() if self._copying_in:
-                return
-            case f.CopyDone() | f.CopyFail() if self._copying_in:
+            if isinstance(message, f.CopyDone | f.CopyFail):
                 self._copying_in = False
+                if last is not None:
+                    last.copied = True
                 return
         state = self._waiting[0].step.value if self._waiting else "idle"
         raise ProtocolViolation(UNEXPECTED, message=type(message).__name__, state=state)
@@ -400,7 +408,7 @@ class Exchange:
             request.description = None
             if message.tag in _RENAMING:
                 self._forget(message.tag)
-        elif after in _COPY_IN:
+        elif after in _COPY_IN and not request.copied:
             self._copying_in = True
             # PostgreSQL 55.2.6: a Sync that was sent before the client knew of the copy is ignored.
             while len(self._waiting) > 1 and self._waiting[1].step is _S.SYNC:
