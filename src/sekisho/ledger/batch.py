@@ -110,10 +110,7 @@ def draft(batch: Batch, head: Head, time: LedgerTime) -> Draft:
         if parts.rows:
             result.changes.append(parts)
         result.changes += [change for change in (gone, gone_owners) if change.rows]
-    try:
-        result.changes += writes.changes()
-    except KeyError as error:
-        raise NotApplicable(str(error)) from error
+    result.changes += writes.changes()
     return result
 
 

@@ -94,7 +94,7 @@ class Writes:
             pending.append(_Pending(kind, row))
 
     def changes(self) -> Iterator[Change]:
-        """The merged changes, in an order that gives each row its own changes in sequence."""
+        """The merged changes, in an order that gives each row its own changes in sequence. Raises NotApplicable."""
         for table, rows in self._tables.items():
             shape = _shape(table)
             level = 0
@@ -108,7 +108,7 @@ class Writes:
                     if change is None:
                         columns = (*shape.key, *group[1])
                         if not shape.columns.issuperset(columns):
-                            raise KeyError(f"table {table.name} lacks a column among {columns}")
+                            raise NotApplicable(f"table {table.name} lacks a column among {columns}")
                         change = found[group] = Change(step.kind, table, columns)
                     change.rows.append((*key, *step.row.values()))
                 for change in found.values():
@@ -203,15 +203,24 @@ def project(writes: Writes, value: Fact, recorded: Recorded) -> None:
         function(writes, value, recorded)
 
 
+def project_leaf(writes: Writes, leaf: bytes) -> tuple[Recorded, bool]:
+    """Apply the projections of a stored leaf; False when this program does not know its fact.
+
+    Raises NotApplicable when the leaf cannot be read, or a projection raises.
+    """
+    try:
+        recorded, value = read_recorded(leaf)
+        if value is not None:
+            project(writes, value, recorded)
+    except Exception as error:
+        raise NotApplicable(f"{type(error).__name__}: {error}") from error
+    return recorded, value is not None
+
+
 def replay(pages: Iterable[Iterable[bytes]], only: frozenset[Table]) -> Iterator[Change]:
-    """The changes of some tables that follow from leaves, merged page by page."""
+    """The changes of some tables that follow from leaves, merged page by page. Raises NotApplicable."""
     for page in pages:
         writes = Writes(only)
         for leaf in page:
-            recorded, value = read_recorded(leaf)
-            if value is not None:
-                try:
-                    project(writes, value, recorded)
-                except Exception as error:
-                    raise NotApplicable(f"fact {recorded.seq}: {type(error).__name__}: {error}") from error
+            project_leaf(writes, leaf)
         yield from writes.changes()

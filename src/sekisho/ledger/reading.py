@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from sqlalchemy import Executable, Result, TextClause
+from sqlalchemy import Executable, Result, TextClause, text
 from sqlalchemy.engine import Dialect, IteratorResult, ScalarResult
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -55,6 +55,15 @@ class Connection:
         self, statement: Executable, parameters: Mapping[str, Any] | None = None
     ) -> ScalarResult[Any]:
         return (await self.execute(statement, parameters)).scalars()
+
+    async def tables(self) -> frozenset[str]:
+        """The names of the tables that exist."""
+        listed = (
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+            if self._dialect.name == "sqlite"
+            else "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+        )
+        return frozenset(await self.scalars(text(listed)))
 
 
 def _bound(compiled: SQLCompiler, dialect: Dialect, parameters: Mapping[str, Any]) -> list[Any]:

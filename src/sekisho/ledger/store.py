@@ -64,7 +64,7 @@ class Store:
         driver.open()
         driver.begin()
         for table in OWN_TABLES:
-            self._create(table)
+            create_table(self._driver, table)
         stored = {row[0]: row[1] for row in driver.fetch("SELECT table_name, declared FROM schemas")}
         self._rebuild(
             [table for table in projection_tables() if stored.get(table.name) != declaration(table)]
@@ -102,18 +102,12 @@ class Store:
         rows = self._driver.fetch("SELECT seq, at FROM facts ORDER BY seq DESC LIMIT 1")
         return Head(rows[0][0] + 1, rows[0][1]) if rows else Head()
 
-    def _create(self, table: Table) -> None:
-        dialect = self._driver.dialect
-        self._driver.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=dialect)))
-        for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            self._driver.execute(str(CreateIndex(index, if_not_exists=True).compile(dialect=dialect)))
-
     def _rebuild(self, tables: Sequence[Table]) -> None:
         """Within a transaction. Fault NOT_REBUILT when today's projections refuse what is recorded."""
         for table in tables:
             quoted = self._driver.dialect.identifier_preparer.quote(table.name)
             self._driver.execute(f"DROP TABLE IF EXISTS {quoted}")
-            self._create(table)
+            create_table(self._driver, table)
         if not tables:
             return
         schemas = Change("upsert", SCHEMAS, ("table_name", "declared"))
@@ -133,6 +127,13 @@ class Store:
         ):
             yield [row[0] for row in rows]
             start += _PAGE
+
+
+def create_table(driver: Driver, table: Table) -> None:
+    """Create a table and its indexes unless they exist."""
+    driver.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=driver.dialect)))
+    for index in sorted(table.indexes, key=lambda index: str(index.name)):
+        driver.execute(str(CreateIndex(index, if_not_exists=True).compile(dialect=driver.dialect)))
 
 
 def declaration(table: Table) -> str:
