@@ -190,8 +190,8 @@ class Parse(FrontendMessage, frozen=True, gc=False):
 
 class Bind(FrontendMessage, frozen=True, gc=False):
     KIND: ClassVar[bytes] = b"B"
-    portal: bytes
-    statement: bytes
+    portal: bytes = b""
+    statement: bytes = b""
     parameter_formats: tuple[int, ...] = ()
     parameters: tuple[bytes | None, ...] = ()
     result_formats: tuple[int, ...] = ()
@@ -246,7 +246,7 @@ def _int16s(body: bytes, position: int) -> tuple[tuple[int, ...], int]:
 
 
 class _Named(FrontendMessage, frozen=True, gc=False):
-    target: Target
+    target: Target = b"S"
     name: bytes = b""
 
     @classmethod
