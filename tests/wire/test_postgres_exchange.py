@@ -466,7 +466,8 @@ def test_any_order_that_the_table_allows_leaves_nothing_behind(sent: list[Any], 
     while to_send or exchange.current:
         steps += 1
         current = exchange.current
-        if current is None or (to_send and data.draw(st.integers(0, 1))):
+        send_more: bool = data.draw(st.booleans())
+        if current is None or (to_send and send_more):
             exchange.send(to_send.popleft())
             continue
         allowed = [
