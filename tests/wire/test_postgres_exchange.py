@@ -204,6 +204,7 @@ def test_a_portal_described_just_before_has_a_certain_description() -> None:
 
 BETWEEN: list[list[Any]] = [
     [f.Bind(b"p", b"s")],
+    [f.Bind(b"other", b"s")],
     [f.Query(b"select f()")],
     [f.Execute(b"other")],
     [f.FunctionCall(1, (), (), 0)],

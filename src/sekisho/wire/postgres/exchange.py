@@ -251,8 +251,7 @@ class Exchange:
             for value in bind.parameters:
                 if value is not None:
                     cost += len(value)
-            if self._described_next == bind.portal:
-                self._described_next = None
+            self._described_next = None  # planning may run functions
         elif kind is f.Describe:
             describe = cast("f.Describe", message)
             step, cost = _DESCRIBE_STATEMENT, 0
@@ -360,6 +359,7 @@ class Exchange:
 
     def _bound(self, request: Request, _: ServerMessage) -> None:
         bind = cast("f.Bind", request.message)
+        self._certain = None
         if bind.portal in self.portals:
             self._drop_portal(bind.portal)
         self.portals[bind.portal] = Portal(
