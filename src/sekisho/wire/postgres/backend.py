@@ -1,7 +1,8 @@
 """Messages that a server sends (PostgreSQL 55.7, "B" and "F & B").
 
 As in `frontend`, texts stay bytes in the session's encoding. DataRow has a class for building rows and for tests;
-rows that pass through are read in runs (`rows.Rows`) and never become objects one by one.
+rows that pass through are read in runs (`rows.Rows`) and never become objects one by one. CopyData and CopyDone, which
+both sides send, are in `frontend`.
 """
 
 import struct
@@ -11,9 +12,6 @@ from typing import ClassVar, Final, NamedTuple, Self
 import msgspec
 
 from sekisho.wire.postgres.frame import UINT32, Fields, counted, cstring, frame, int16s
-from sekisho.wire.postgres.frontend import CopyData, CopyDone
-
-__all__ = ["CopyData", "CopyDone"]  # sent by both sides
 
 
 class EncryptionAnswer(msgspec.Struct, frozen=True, gc=False):

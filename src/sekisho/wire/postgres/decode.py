@@ -274,14 +274,14 @@ SERVER_MESSAGES: Final[dict[ServerPhase, tuple[type[b.BackendMessage] | type[f.F
     _S.READY: (
         *_ANYTIME, b.NotificationResponse, b.ReadyForQuery, b.RowDescription, b.DataRow, b.CommandComplete,
         b.EmptyQueryResponse, b.ParseComplete, b.BindComplete, b.CloseComplete, b.NoData, b.PortalSuspended,
-        b.ParameterDescription, b.CopyInResponse, b.CopyOutResponse, b.CopyBothResponse, b.CopyData, b.CopyDone,
+        b.ParameterDescription, b.CopyInResponse, b.CopyOutResponse, b.CopyBothResponse, f.CopyData, f.CopyDone,
         b.FunctionCallResponse,
     ),
 }  # fmt: skip
 
 _SERVER_LIMIT: Final[dict[type[b.BackendMessage] | type[f.FrontendMessage], str]] = {
     **{kind: "report" for kinds in SERVER_MESSAGES.values() for kind in kinds},
-    **dict.fromkeys((b.DataRow, b.CopyData, b.FunctionCallResponse), "row"),
+    **dict.fromkeys((b.DataRow, f.CopyData, b.FunctionCallResponse), "row"),
     **dict.fromkeys((b.CommandComplete, b.ReadyForQuery, b.ParseComplete, b.BindComplete, b.NoData), "small"),
 }
 _SERVER_NAMES: Final = {kind.KIND[0]: kind.__name__ for kind in _SERVER_LIMIT}
