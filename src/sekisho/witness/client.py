@@ -12,7 +12,15 @@ from typing import Final
 
 import httpx2
 
-from sekisho.evidence.note import Note, SignatureLine, VerifierKey, parse_signatures, verify_note
+from sekisho.evidence.checkpoint import parse_checkpoint
+from sekisho.evidence.note import (
+    Note,
+    SignatureLine,
+    VerifierKey,
+    parse_note,
+    parse_signatures,
+    verify_note,
+)
 from sekisho.evidence.witness import request
 from sekisho.faults import Fault
 from sekisho.witness.faults import BAD_ANSWER, CONTRADICTED, REFUSED, UNREACHABLE, WITNESS_AHEAD
@@ -38,27 +46,24 @@ class WitnessClient:
 
     async def cosign(self, note: bytes, prove: Prove) -> tuple[SignatureLine, ...]:
         """The witness's verified cosignature lines over `note`. Raises Fault."""
-        asked = request(note, self._seen, prove(self._seen))
-        size = asked.checkpoint.size
+        size = parse_checkpoint(parse_note(note).text).size
         for _ in range(_TRIES):
+            if self._seen > size:
+                raise Fault(WITNESS_AHEAD, url=self.url, size=size, seen=self._seen)
+            asked = request(note, self._seen, prove(self._seen))
             status, body = await self._post(asked.encode())
             if status == 200:
                 lines = self._verified(asked.note.text, body)
                 self._seen = size
                 return lines
             told = _SIZE.fullmatch(body) if status == 409 else None
-            if status == 422 or (status == 409 and told is None):
-                # v1.0.0 answered an equal size with another root by 409; one witness sends no body then.
+            # v1.0.0 answers an equal size with another root by 409; one witness sends no body then.
+            if status == 422 or (status == 409 and (told is None or int(told[1]) == asked.old)):
                 raise Fault(CONTRADICTED, url=self.url, size=size, seen=asked.old)
             if told is None:
                 reason = body[:200].decode(errors="replace").strip()
                 raise Fault(REFUSED, url=self.url, size=size, status=status, reason=reason)
             self._seen = int(told[1])
-            if self._seen > size:
-                raise Fault(WITNESS_AHEAD, url=self.url, size=size, seen=self._seen)
-            if self._seen == asked.old:
-                raise Fault(CONTRADICTED, url=self.url, size=size, seen=asked.old)
-            asked = request(note, self._seen, prove(self._seen))
         raise Fault(REFUSED, url=self.url, size=size, status=409, reason="its size keeps changing")
 
     async def _post(self, body: bytes) -> tuple[int, bytes]:
