@@ -23,7 +23,7 @@ _COUNTED: Final = re.compile(
     rf"{_NUMERAL}(?=丁目|番地|番丁|号(?!線)|地割|番(?![町丁館街組地]|[{_KANJI}])|番{_NUMERAL}号)"
     rf"|(?<=[北南東西]){_NUMERAL}(?=条[北南東西0-9{KANJI_NUMERALS}])"
     rf"|(?<=番地の)[{KANJI_NUMERALS}]+|(?<=[0-9]の){_NUMERAL}|(?<=丁目){_NUMERAL}|(?<=[0-9]-){_NUMERAL}"
-    rf"|(?<=番地){_NUMERAL}|(?<=番){_NUMERAL}(?=号)|{_NUMERAL}(?=-[0-9])"
+    rf"|(?<=番地){_NUMERAL}|(?<=番){_NUMERAL}(?=号)|{_NUMERAL}(?=-[0-9{KANJI_NUMERALS}])"
 )
 _OAZA: Final = re.compile(rf"大字|小字|(?<=[{_KANJI}])(?<!文)字(?=[{_KANJI}])(?!町)")
 # 霞ヶ関, 霞ケ関, 霞が関; 丸の内, 丸ノ内; 三ツ沢, 三っ沢: one place each.

@@ -5,7 +5,7 @@ import unicodedata
 from typing import Final
 
 # Zero-width and direction marks, soft hyphen, variation selectors (葛 and 葛 + VS17 are one character here).
-_INVISIBLE: Final = re.compile(
+INVISIBLE: Final = re.compile(
     "[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
 )
 
@@ -29,7 +29,7 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return " ".join(text.split())
-    return " ".join(unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).split())
+    return " ".join(unicodedata.normalize("NFKC", INVISIBLE.sub("", text)).split())
 
 
 def fold_hyphens(text: str) -> str:

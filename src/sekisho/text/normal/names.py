@@ -25,7 +25,7 @@ _GROUPS: Final = (
 _TO_NEW: Final = {ord(old): group[0] for group in _GROUPS.split() for old in group[1:] if old != group[0]}
 
 _HONORIFIC: Final = re.compile("(?<=..)様+$")
-_REPEAT: Final = re.compile("([\u3400-\u9fff])々")
+_REPEAT: Final = re.compile("([\u3400-\u9fff])(々+)")
 _TO_KATAKANA: Final = {code: code + 0x60 for code in range(ord("ぁ"), ord("ゖ") + 1)}
 # Bank and insurance terminals hold no small kana: シヨウ is ショウ.
 _TO_LARGE: Final = str.maketrans("ァィゥェォッャュョヮヵヶ", "アイウエオツヤユヨワカケ")
@@ -42,13 +42,20 @@ def modern_kanji(text: str) -> str:
     return text.translate(_TO_NEW)
 
 
+def with_old_kanji(characters: set[str]) -> set[str]:
+    """The characters, and every old or variant one that `modern_kanji` turns into one of them."""
+    return characters | {chr(old) for old, new in _TO_NEW.items() if new in characters}
+
+
 def normal_name(text: str) -> str:
     """A name in kanji, kana or Latin letters: folded, modern characters, no spaces, no 様; Latin in capitals.
 
     >>> [normal_name(n) for n in ("渡邊　太郎", "渡辺太郎 様", "佐々木", "佐佐木", "Sato Taro", "ｻﾄｳ ﾀﾛｳ")]
     ['渡辺太郎', '渡辺太郎', '佐佐木', '佐佐木', 'SATOTARO', 'サトウタロウ']
     """
-    name = _REPEAT.sub(r"\1\1", "".join(modern_kanji(fold(text)).split()))
+    # A voiced mark behind a space only composes when the space is gone.
+    name = unicodedata.normalize("NFC", "".join(modern_kanji(fold(text)).split()))
+    name = _REPEAT.sub(lambda match: match[1] * (1 + len(match[2])), name)
     return _HONORIFIC.sub("", name).upper()
 
 
@@ -58,6 +65,7 @@ def normal_kana(text: str) -> str:
     >>> [normal_kana(n) for n in ("ｼﾖｳｼﾞ ｼﾞﾕﾝ", "しょうじ　じゅん", "オ-タ", "おおた")]
     ['シヨウジジユン', 'シヨウジジユン', 'オータ', 'オオタ']
     """
-    kana = _NOT_KANA.sub("", fold(text)).translate(_TO_KATAKANA)
-    # A voiced mark behind a small kana only composes once the kana is large.
-    return unicodedata.normalize("NFC", _LONG_VOWEL.sub("ー", kana).translate(_TO_LARGE)).upper()
+    kana = _NOT_KANA.sub("", fold(text)).translate(_TO_KATAKANA).translate(_TO_LARGE)
+    # A voiced mark behind a space or a small kana only composes now.
+    large = unicodedata.normalize("NFC", kana)
+    return _LONG_VOWEL.sub("ー", large).upper()
