@@ -121,7 +121,8 @@ class Meter:
         few_rows = min(self.accounts, key=Account.free_rows)
         persons = min(max(self._next, missing.persons), few_persons.free_persons())
         rows = min(max(self._next, missing.rows), few_rows.free_rows())
-        if rows == 0 and (missing.rows or persons == 0):
+        # What is missing is named, not what else happens to be leased out in full.
+        if rows == 0 and (missing.rows or (persons == 0 and not missing.persons)):
             return Shortage(few_rows, of_rows=True)
         if persons == 0 and missing.persons:
             return Shortage(few_persons, of_rows=False)
