@@ -29,6 +29,7 @@ class DurableFolder:
             self._make_directory(path)
         except OSError as error:
             raise Fault(CANNOT_WRITE, path=path, reason=error.strerror) from error
+        self.settle()
 
     @contextmanager
     def held(self) -> Iterator[None]:
