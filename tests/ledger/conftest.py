@@ -1,13 +1,11 @@
 """A ledger on each database. PostgreSQL is a real server, started once."""
 
 import secrets
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
-import asyncpg
 import pytest
+from ledger_examples import run_sql
 
 from sekisho.demo.servers import PostgresServer, postgres_server
 from sekisho.ledger import KeyRing, Ledger
@@ -19,19 +17,25 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture
+async def new_database(request: pytest.FixtureRequest) -> Callable[[], Awaitable[str]]:
+    """Makes an empty PostgreSQL database."""
+
+    async def make() -> str:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        name = f"ledger_{secrets.token_hex(6)}"
+        await run_sql(server.dsn(), f"CREATE DATABASE {name}")
+        return server.dsn(database=name)
+
+    return make
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.e2e)])
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+async def url(
+    request: pytest.FixtureRequest, tmp_path: Path, new_database: Callable[[], Awaitable[str]]
+) -> str:
     """Where an empty ledger can be opened."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ledger.db'}"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = f"ledger_{secrets.token_hex(6)}"
-    connection = await asyncpg.connect(server.dsn())
-    try:
-        await connection.execute(f"CREATE DATABASE {name}")
-    finally:
-        await connection.close()
-    return server.dsn(database=name)
+    return f"sqlite:///{tmp_path / 'ledger.db'}" if request.param == "sqlite" else await new_database()
 
 
 @pytest.fixture
@@ -50,14 +54,6 @@ def tamper(url: str) -> Callable[[str], Awaitable[None]]:
     """Change the database behind the ledger's back."""
 
     async def run(sql: str) -> None:
-        if url.startswith("sqlite"):
-            with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as raw:
-                raw.execute(sql)
-        else:
-            connection = await asyncpg.connect(url)
-            try:
-                await connection.execute(sql)
-            finally:
-                await connection.close()
+        await run_sql(url, sql)
 
     return run

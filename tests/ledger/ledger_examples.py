@@ -1,10 +1,13 @@
 """Facts and tables that the tests of the ledger share."""
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+import asyncpg
 from sqlalchemy import BigInteger, Column, Table, Text
 
 from sekisho.evidence.note import COSIGNATURE, NoteSigner, SignatureLine, VerifierKey, parse_signatures
@@ -76,3 +79,15 @@ class LocalWitness:
             if seen > request(note, 0, ()).checkpoint.size or seen == old:
                 return LocalAnswers(faults={self.key: Fault(self.AHEAD, seen=seen)})
             old = seen
+
+
+async def run_sql(url: str, sql: str) -> None:
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as raw:
+            raw.execute(sql)
+        return
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()

@@ -15,7 +15,7 @@ import enum
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -232,6 +232,8 @@ class Ledger:
             return
         except Exception as error:  # whatever it is: nobody knows what the disk kept
             self._fault = Fault(FAILED, reason=f"{type(error).__name__}: {error}")
+            with suppress(Exception):  # let go of locks, so that other writers are not held up
+                self._store.close()
             return
         outcomes += zip([waiter for _, waiter in facts], draft.recorded, strict=True)
         outcomes += [(waiter, None) for _, waiter in asides]
@@ -256,8 +258,8 @@ class Ledger:
                     waiter.set_exception(outcome)
                 else:
                     waiter.set_result(outcome)
-        if self._fault is not None:
-            _set(self._failed, self._fault)
+        if self._fault is not None and not self._failed.done():
+            self._failed.set_result(self._fault)
         self._turn()
 
     def _turn(self) -> None:
@@ -408,7 +410,7 @@ def _owner_erased(write: Writes, fact: OwnerErased, recorded: Recorded) -> None:
 
 def _set(waiter: asyncio.Future[Any], outcome: object) -> None:
     if not waiter.done():
-        if isinstance(outcome, Fault) and waiter is not None:
+        if isinstance(outcome, Fault):
             waiter.set_exception(outcome)
         else:
             waiter.set_result(outcome)

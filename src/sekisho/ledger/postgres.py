@@ -14,7 +14,7 @@ from sqlalchemy import Dialect
 from sqlalchemy.dialects import postgresql
 
 from sekisho.faults import Fault
-from sekisho.ledger.faults import NOT_DURABLE, UNREACHABLE
+from sekisho.ledger.faults import CORRUPTED, NOT_DURABLE, UNREACHABLE
 from sekisho.ledger.projections import Change, NotApplicable
 from sekisho.ledger.reading import Connection, Rows
 from sekisho.ledger.statements import statement
@@ -62,13 +62,15 @@ class PostgresDriver:
                 },
             )
 
-        try:
-            self._connection = self._runner.run(connect())
-        except (OSError, ValueError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise Fault(UNREACHABLE, url=without_password(self._url), reason=error) from error
+        self._connection = self._runner.run(connect())
         for setting in _DURABLE:
             if self.fetch(f"SHOW {setting}")[0][0] == "off":
                 raise Fault(NOT_DURABLE, url=without_password(self._url), setting=setting)
+
+    def explain(self, error: Exception) -> Fault:
+        corrupted = isinstance(error, asyncpg.DataCorruptedError | asyncpg.IndexCorruptedError)
+        kind = CORRUPTED if corrupted else UNREACHABLE
+        return Fault(kind, url=without_password(self._url), reason=error or type(error).__name__)
 
     def begin(self) -> None:
         # Read committed: each statement after the lock sees what the previous holder of the lock committed.

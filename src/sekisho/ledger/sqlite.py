@@ -50,23 +50,21 @@ class SqliteDriver:
         return self._open
 
     def open(self) -> None:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._open = connection = sqlite3.connect(
-                self._path, isolation_level=None, timeout=self._busy_seconds, cached_statements=1024
-            )
-            connection.execute("PRAGMA journal_mode=WAL")
-            # FULL: in WAL mode, NORMAL would lose the last commits with the machine's power.
-            connection.execute("PRAGMA synchronous=FULL")
-            # An erased part must not stay readable in a free page.
-            connection.execute("PRAGMA secure_delete=ON")
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
-        except sqlite3.OperationalError as error:
-            raise Fault(UNREACHABLE, url=self._path, reason=error) from error
-        except sqlite3.DatabaseError as error:
-            raise Fault(CORRUPTED, url=self._path, reason=error) from error
-        except OSError as error:
-            raise Fault(UNREACHABLE, url=self._path, reason=error.strerror) from error
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._open = connection = sqlite3.connect(
+            self._path, isolation_level=None, timeout=self._busy_seconds, cached_statements=1024
+        )
+        connection.execute("PRAGMA journal_mode=WAL")
+        # FULL: in WAL mode, NORMAL would lose the last commits with the machine's power.
+        connection.execute("PRAGMA synchronous=FULL")
+        # An erased part must not stay readable in a free page.
+        connection.execute("PRAGMA secure_delete=ON")
+
+    def explain(self, error: Exception) -> Fault:
+        corrupted = isinstance(error, sqlite3.DatabaseError) and not isinstance(
+            error, sqlite3.OperationalError
+        )
+        return Fault(CORRUPTED if corrupted else UNREACHABLE, url=self._path, reason=error)
 
     def begin(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")

@@ -28,7 +28,11 @@ class Driver(Protocol):
     refusals: tuple[type[Exception], ...]  # NotApplicable, and what the driver raises when a row contradicts
 
     def open(self) -> None:
-        """Fault when the database cannot be reached, read, or trusted to be durable."""
+        """Fault NOT_DURABLE; or the driver's own errors, which `explain` understands."""
+        ...
+
+    def explain(self, error: Exception) -> Fault:
+        """Why the database could not be opened, for a person: UNREACHABLE or CORRUPTED."""
         ...
 
     def begin(self) -> None:
@@ -59,7 +63,18 @@ class Store:
         self._driver = driver
 
     def open(self) -> Head:
-        """Create the ledger's tables, and rebuild the projections whose declaration changed."""
+        """Create the ledger's tables, and rebuild the projections whose declaration changed.
+
+        Fault UNREACHABLE, CORRUPTED, NOT_DURABLE or NOT_REBUILT.
+        """
+        try:
+            return self._open()
+        except Fault:
+            raise
+        except Exception as error:
+            raise self._driver.explain(error) from error
+
+    def _open(self) -> Head:
         driver = self._driver
         driver.open()
         driver.begin()
