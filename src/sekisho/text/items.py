@@ -140,6 +140,12 @@ _ITEM_BY_WRITING: Final = {
     _fold(writing): item for item in ITEMS for writing in (item.ja, *item.writings) if item.id != "other"
 }
 
+
+def item_named(writing: str) -> Item | None:
+    """The item of which this is a known writing, in any width and case."""
+    return _ITEM_BY_WRITING.get(_fold(writing))
+
+
 # Whose, or of when: 契約者住所 and 設置住所 are both an address, and not the same one.
 _QUALIFIER: Final = re.compile(
     r"(契約者|申込者|代表者|世帯主|設置|送付先|配送先|請求先|勤務先|家族|本人|連絡先|[0-9]{4}年度|平成[0-9]+年度|令和[0-9]+年度)の?(?=.)"
@@ -238,10 +244,9 @@ def _without_open_end(part: str) -> tuple[str, bool]:
 
 
 def _read_entry(raw: str) -> NamedItem:
-    folded = _fold(raw)
-    if item := _ITEM_BY_WRITING.get(folded):
+    if item := item_named(raw):
         return NamedItem(raw, item)
-    remark = ""
+    folded, remark = _fold(raw), ""
     if match := _REMARK.fullmatch(folded):
         folded, remark = match["head"], match["remark"]
     partial = "一部" in remark

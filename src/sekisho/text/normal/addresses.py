@@ -88,7 +88,9 @@ def read_address(text: str) -> Address:
     prefecture = ""
     if match := _PREFECTURE.match(folded):
         prefecture, folded = match[0], folded[match.end() :].lstrip()
-    folded = fold_hyphens(_COUNTED.sub(_counted, modern_kanji(folded)))
+    folded = modern_kanji(folded)
+    while (counted := fold_hyphens(_COUNTED.sub(_counted, folded))) != folded:
+        folded = counted  # one numeral that became digits can show the next one to be a number
     match = _NUMBERS.search(folded)
     if match is None:
         return Address(prefecture, _place(folded), (), "")
