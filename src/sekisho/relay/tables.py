@@ -44,7 +44,7 @@ def _opened(write: Writes, fact: SessionOpened, recorded: Recorded) -> None:
 def _statement(write: Writes, fact: Statement, recorded: Recorded) -> None:
     # Summed while the session lives; the closing fact's totals must agree with these sums.
     deltas = {"statements": 1, "rows": fact.rows, "persons": fact.persons, "bytes": fact.bytes}
-    write.add(sessions, {"session": fact.session}, deltas)
+    write.add(sessions, {"session": fact.session}, deltas, must_exist=True)
 
 
 @projects(SessionClosed)

@@ -13,6 +13,8 @@ import ssl
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from sekisho.faults import Fault
 from sekisho.ledger import Ledger
 from sekisho.relay import faults
@@ -34,6 +36,8 @@ from sekisho.wire.postgres.errors import (
 from sekisho.wire.postgres.scram import ScramServer, Verifier
 
 DOOR: Final = "postgres"
+CONNECTION_FAILED: Final = "relay.connection_failed"  # a log event
+_log: Final = structlog.get_logger()
 _LOG_IN_SECONDS: Final = 20.0
 
 # What a client may set at the start; passed on to the target but for the first two. `options` could set
@@ -116,6 +120,9 @@ class PostgresDoor:
         except Fault as fault:
             # Whoever failed to get in is told why; what was recorded is recorded by `admission`.
             wire.write(error(fault, _sqlstate(fault), "en", fatal=True))
+        except Exception:
+            # A mistake of ours ends this connection, not the door: the others go on.
+            _log.exception(CONNECTION_FAILED, peer=wire.peer)
         finally:
             self._connections -= 1
             wire.close()
