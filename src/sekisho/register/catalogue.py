@@ -21,6 +21,7 @@ class Target:
     database: str
     tls_ca: str
     unknown_lineage: str
+    operator: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,17 @@
-"""What the register can record: client organisations, targets, and the datasets that stand in them."""
+"""What the register can record: organisations and what binds them, targets, datasets, erasure, supervision.
+
+Days are calendar days in Japan. Whoever is `by` of a fact answers for it; where an act is one organisation's to
+make, `organisation` names it, and whoever records the fact has checked that `by` acts for it.
+"""
+
+from datetime import date
+from typing import Literal
 
 import msgspec
 
 from sekisho.ledger import Commitment, Fact, fact
+from sekisho.register.parties import Clause, SupervisionItem, TieKind
+from sekisho.register.periods import Period
 
 
 class ColumnEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,7 +55,8 @@ class OrganisationAdded(Fact):
 class TargetAdded(Fact):
     """A server that the checkpoint opens. `tls_ca` is the PEM certificate that its TLS must chain to, or ""
     for a target without TLS, which only a loopback address may be. `unknown_lineage` ("mask" or "refuse")
-    says what becomes of result columns that belong to no table."""
+    says what becomes of result columns that belong to no table. `operator` is the organisation whose staff
+    maintain it: whoever can reach the data technically is entrusted with it, whatever a contract says."""
 
     target: str
     protocol: str
@@ -55,6 +65,7 @@ class TargetAdded(Fact):
     database: str
     tls_ca: str
     unknown_lineage: str
+    operator: str = ""
 
 
 @fact("register.dataset_added", version=1)
@@ -70,3 +81,176 @@ class DatasetAdded(Fact):
     role: str
     secret: Commitment
     tables: tuple[TableEntry, ...]
+
+
+@fact("register.dataset_described", version=1)
+class DatasetDescribed(Fact):
+    """What is known of a dataset (see `inventory.Dataset`); a later description takes the place of an earlier one."""
+
+    dataset: str
+    client: str
+    name: str
+    items: str
+    purpose: str
+    responsible_unit: str
+    holders: tuple[str, ...]
+    target: str
+    schema: str
+    tables: tuple[str, ...]
+    client_column: str
+    retention: str
+    fingerprint: str
+
+
+@fact("register.tie_added", version=1)
+class TieAdded(Fact):
+    kind: TieKind
+    party: str
+    other: str
+
+
+@fact("register.entrustment_added", version=1)
+class EntrustmentAdded(Fact):
+    """A hop. `approved_by` and `approved_on` are what papers say of the client's approval, "" and None if nothing."""
+
+    hop: str
+    client: str
+    giver: str
+    receiver: str
+    datasets: tuple[str, ...]
+    began: date
+    approved_by: str = ""
+    approved_on: date | None = None
+
+
+@fact("register.hop_approved", version=1)
+class HopApproved(Fact):
+    """The client, or who acts for it, approved a hop as it stands in the fact with the leaf hash `entrustment`.
+
+    Its day is the day on which it is recorded: no approval can be dated back."""
+
+    hop: str
+    entrustment: str
+    organisation: str
+
+
+@fact("register.contract_added", version=1)
+class ContractAdded(Fact):
+    """`period` keeps the words and their reading: a later reader may read the words otherwise, the fact stays."""
+
+    contract: str
+    hop: str
+    kind: str
+    period: Period
+    clauses: tuple[Clause, ...]
+
+
+@fact("register.supervision_recorded", version=1)
+class SupervisionRecorded(Fact):
+    hop: str
+    item: SupervisionItem
+    on: date
+    until: date
+    evidence: str
+
+
+@fact("register.tables_taken_in", version=1)
+class TablesTakenIn(Fact):
+    """A file was accepted as a whole; its `rows` that were new or different follow as facts of their own."""
+
+    file: str
+    sha256: str
+    rows: int
+
+
+@fact("register.erase_task_opened", version=1)
+class EraseTaskOpened(Fact):
+    """The last contract under which `party` held the dataset ended on `ended`; erasure is due on `due`."""
+
+    dataset: str
+    client: str
+    party: str
+    ended: date
+    due: date
+
+
+@fact("register.erasure_certified", version=1)
+class ErasureCertified(Fact):
+    """`party` certifies that nothing is left. `certificate` commits to the paper, sealed for the client."""
+
+    dataset: str
+    party: str
+    ended: date
+    on: date
+    method: str
+    certificate: Commitment
+
+
+@fact("register.erasure_countersigned", version=1)
+class ErasureCountersigned(Fact):
+    """The client accepts the certificate whose fact has the leaf hash `certified`."""
+
+    dataset: str
+    party: str
+    ended: date
+    certified: str
+    organisation: str
+
+
+@fact("register.target_scanned", version=1)
+class TargetScanned(Fact):
+    """The checkpoint is about to read a target's schemas, and at most `rows` rows of each table, as `role`.
+
+    Samples are looked at in memory and kept nowhere."""
+
+    target: str
+    role: str
+    rows: int
+
+
+class Demand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`bound`: at least (a key length, a number of approvers) or at most (days of keeping, hours to report)."""
+
+    control: str
+    bound: Literal["least", "most"]
+    value: int
+
+
+@fact("register.profile_stated", version=1)
+class ProfileStated(Fact):
+    """An organisation's security profile: what it demands of those who handle its data, and what it does itself."""
+
+    organisation: str
+    demands: tuple[Demand, ...] = ()
+    measures: tuple[tuple[str, int], ...] = ()
+
+
+@fact("register.certificate_stated", version=1)
+class CertificateStated(Fact):
+    """ISMS, a privacy mark and the like. Shown apart: a certificate answers no supervision item."""
+
+    organisation: str
+    name: str
+    until: date
+
+
+@fact("register.campaign_opened", version=1)
+class CampaignOpened(Fact):
+    """Every system is to be inspected on every point, again, by `due`."""
+
+    campaign: str
+    name: str
+    systems: tuple[str, ...]
+    points: tuple[str, ...]
+    due: date
+
+
+@fact("register.campaign_answered", version=1)
+class CampaignAnswered(Fact):
+    """An answer without evidence is recorded, and stays a gap."""
+
+    campaign: str
+    system: str
+    point: str
+    answer: Literal["done", "finding", "not_applicable"]
+    evidence: str

@@ -118,6 +118,67 @@ NO_CONTRACT_IN_FORCE: Final = fault_kind(
     ja="{giver}から{receiver}への委託{hop}には、{day}に有効な契約がありません。閉じたままです。"
     "有効な契約を登録するか、データを消去させてください。",
 )
+NOT_DESCRIBED: Final = fault_kind(
+    "SEK-REG-144",
+    en="The register does not say what the dataset {dataset} is, or where it stands. It stays closed; describe it"
+    " (`sekisho register import`) and confirm where it stands.",
+    ja="データセット{dataset}の内容または所在が台帳にありません。閉じたままです。"
+    "内容を登録し(`sekisho register import`)、所在を確定してください。",
+)
+DESCRIPTION_GAPS: Final = fault_kind(
+    "SEK-REG-145",
+    en="The dataset {dataset} cannot be opened for maintenance: nothing is written for {fields}. It stays closed;"
+    " fill these in.",
+    ja="データセット{dataset}は保守のために開けません。{fields}が未記入です。閉じたままです。記入してください。",
+)
+DESCRIBED_OTHERWISE: Final = fault_kind(
+    "SEK-REG-146",
+    en="The dataset {dataset} is described as {described}, but the checkpoint opens it as {catalogued}. It stays"
+    " closed; correct the one that is wrong.",
+    ja="データセット{dataset}は台帳では{described}、関所の目録では{catalogued}です。閉じたままです。"
+    "誤っている方を直してください。",
+)
+NO_OPERATOR: Final = fault_kind(
+    "SEK-REG-147",
+    en="Nobody is registered as the operator of {target}, so whose staff reach the dataset {dataset} is not known. It"
+    " stays closed; register the operator.",
+    ja="{target}の運用者が登録されておらず、データセット{dataset}に誰の従業者が届くのか分かりません。"
+    "閉じたままです。運用者を登録してください。",
+)
+# Acts on the register that are not the caller's to make, or not yet.
+NOT_THE_CLIENT: Final = fault_kind(
+    "SEK-REG-151",
+    en="{organisation} does not act for {client}. Nothing was recorded; somebody of {client} has to do this.",
+    ja="{organisation}は{client}を代表しません。何も記録していません。{client}の方が行う必要があります。",
+)
+UNKNOWN_HOP: Final = fault_kind(
+    "SEK-REG-152",
+    en="There is no entrustment {hop}. Nothing was recorded; look at `sekisho register show`.",
+    ja="委託{hop}はありません。何も記録していません。`sekisho register show`で確かめてください。",
+)
+NO_ERASE_TASK: Final = fault_kind(
+    "SEK-REG-153",
+    en="There is no open erase task for the dataset {dataset} at {party}. Nothing was recorded; it opens when the last"
+    " contract has ended.",
+    ja="{party}にデータセット{dataset}の消去タスクはありません。何も記録していません。最後の契約が終わると開きます。",
+)
+NOT_CERTIFIED: Final = fault_kind(
+    "SEK-REG-154",
+    en="The erasure of the dataset {dataset} at {party} is not certified, or is certified anew. Nothing was recorded;"
+    " read the certificate as it stands now.",
+    ja="{party}でのデータセット{dataset}の消去証明がないか、新しいものに替わっています。何も記録していません。"
+    "現在の証明を確認してください。",
+)
+SAME_PERSON: Final = fault_kind(
+    "SEK-REG-155",
+    en="{person} certified this erasure and cannot countersign it. Nothing was recorded; somebody else has to.",
+    ja="{person}はこの消去の証明者なので、副署できません。何も記録していません。別の方が行う必要があります。",
+)
+NOT_IN_CAMPAIGN: Final = fault_kind(
+    "SEK-REG-156",
+    en="The campaign {campaign} has no {system} with the point {point}. Nothing was recorded; correct the answer.",
+    ja="点検{campaign}に{system}の項目{point}はありません。何も記録していません。回答を直してください。",
+)
 # Why a file with the register's tables was not taken over. One of these, and nothing of the file is.
 FILE_UNREADABLE: Final = fault_kind(
     "SEK-REG-161",

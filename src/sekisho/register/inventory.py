@@ -9,6 +9,7 @@ class Dataset(msgspec.Struct, frozen=True):
     """`items` is the list as the contract writes it; `holders` are the persons or units that have access.
 
     The location is a target, a schema, its tables, and the column that tells one client's rows from another's.
+    `fingerprint` is the SHA-256 of a file, or of a database's tables and columns as the survey found them.
     """
 
     id: str
@@ -23,6 +24,7 @@ class Dataset(msgspec.Struct, frozen=True):
     tables: tuple[str, ...] = ()
     client_column: str = ""
     retention: str = ""
+    fingerprint: str = ""
 
     def item_list(self) -> ItemList:
         return parse_items(self.items)

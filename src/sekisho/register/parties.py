@@ -63,6 +63,8 @@ class SupervisionItem(StrEnum):
 class LegalPerson(msgspec.Struct, frozen=True):
     id: str
     name: str
+    name_en: str = ""
+    kind: str = ""  # as it calls itself: 株式会社, municipality
 
 
 class Tie(msgspec.Struct, frozen=True):
@@ -72,8 +74,11 @@ class Tie(msgspec.Struct, frozen=True):
 
 
 class Approval(msgspec.Struct, frozen=True):
+    """`on_paper`: somebody else took it in from papers; the client has not recorded it itself."""
+
     by: str
     on: date
+    on_paper: bool = True
 
 
 class Hop(msgspec.Struct, frozen=True):

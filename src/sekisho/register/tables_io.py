@@ -176,7 +176,12 @@ SHEETS: Final = (
     Sheet(
         "parties",
         "当事者",
-        (Column("id", "ID", ID), Column("name", "名称", TEXT)),
+        (
+            Column("id", "ID", ID),
+            Column("name", "名称", TEXT),
+            Column("name_en", "英語名", Kind(str, str, "Aoba Health"), required=False),
+            Column("kind", "種類", Kind(str, str, "company"), required=False),
+        ),
         lambda cells: LegalPerson(**_given(cells)),
         _fields,
     ),
@@ -206,7 +211,8 @@ SHEETS: Final = (
             Column("schema", "スキーマ", TEXT, required=False),
             Column("tables", "表", WORDS, required=False),
             Column("client_column", "委託元の列", TEXT, required=False),
-            Column("retention", "保存期間", TEXT, required=False),
+            Column("retention", "保存期間", Kind(str, str, "契約終了後30日"), required=False),
+            Column("fingerprint", "指紋", Kind(str, str, "SHA-256"), required=False),
         ),
         lambda cells: Dataset(**_given(cells)),
         _fields,

@@ -1,0 +1,111 @@
+"""Register tables into facts: what is new or different, one fact per row, after the file was accepted as a whole."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from sekisho.ledger import Fact, Ledger, Recorded
+from sekisho.register.facts import (
+    ContractAdded,
+    DatasetDescribed,
+    EntrustmentAdded,
+    OrganisationAdded,
+    SupervisionRecorded,
+    TablesTakenIn,
+    TieAdded,
+)
+from sekisho.register.inventory import Dataset
+from sekisho.register.parties import Clause, Hop
+from sekisho.register.records import read_tables
+from sekisho.register.tables_io import RegisterTables
+
+_TOGETHER: Final = 1000  # far below what the ledger lets wait
+
+
+async def take_in(
+    ledger: Ledger, tables: RegisterTables, *, by: str, file: str = "", sha256: str = ""
+) -> tuple[Recorded, ...]:
+    """Record what the tables change. Rows that the register has already are passed over, so that a file can be
+    taken in again: after a crash between two facts that completes it. Nothing is ever taken away."""
+    async with ledger.read() as connection:
+        held = await read_tables(connection)
+    changes = list(changed(held, tables))
+    if not changes:
+        return ()
+    header = TablesTakenIn(file=file, sha256=sha256, rows=len(changes))
+    recorded = [await ledger.record(header, by=by, about="register")]
+    for start in range(0, len(changes), _TOGETHER):
+        some = changes[start : start + _TOGETHER]
+        waiting = [ledger.record_soon(fact, by=by, about=about) for about, fact in some]
+        recorded += await asyncio.gather(*waiting)
+    return tuple(recorded)
+
+
+def changed(held: RegisterTables, new: RegisterTables) -> Iterator[tuple[str, Fact]]:
+    """(what it is about, fact) for each row of `new` that `held` lacks, in an order in which ids are known first."""
+    old, parties = held.parties, new.parties
+    for person in parties.persons:
+        if person not in old.persons:
+            yield (
+                person.id,
+                OrganisationAdded(
+                    organisation=person.id, name=person.name, name_en=person.name_en, kind=person.kind
+                ),
+            )
+    for tie in parties.ties:
+        if tie not in old.ties:
+            yield tie.party, TieAdded(kind=tie.kind, party=tie.party, other=tie.other)
+    for dataset in new.datasets:
+        if dataset not in held.datasets:
+            yield dataset.id, description(dataset)
+    held_hops = {hop.id: hop for hop in old.hops}
+    for hop in parties.hops:
+        if not _same(held_hops.get(hop.id), hop):
+            yield hop.id, _entrustment(hop)
+    for contract in parties.contracts:
+        if contract not in old.contracts:
+            yield (
+                contract.id,
+                ContractAdded(
+                    contract=contract.id,
+                    hop=contract.hop,
+                    kind=contract.kind,
+                    period=contract.period,
+                    clauses=tuple(clause for clause in Clause if clause in contract.clauses),
+                ),
+            )
+    for kept in parties.supervision:
+        if kept not in old.supervision:
+            yield (
+                kept.hop,
+                SupervisionRecorded(
+                    hop=kept.hop, item=kept.item, on=kept.on, until=kept.until, evidence=kept.evidence
+                ),
+            )
+
+
+def description(dataset: Dataset) -> DatasetDescribed:
+    fields = {name: getattr(dataset, name) for name in dataset.__struct_fields__ if name != "id"}
+    return DatasetDescribed(dataset=dataset.id, **fields)
+
+
+def _same(held: Hop | None, written: Hop) -> bool:
+    """Where the client itself has approved the hop, what a file says of approval changes nothing."""
+    if held is not None and held.approval is not None and not held.approval.on_paper:
+        return msgspec.structs.replace(written, approval=held.approval) == held
+    return held == written
+
+
+def _entrustment(hop: Hop) -> EntrustmentAdded:
+    return EntrustmentAdded(
+        hop=hop.id,
+        client=hop.client,
+        giver=hop.giver,
+        receiver=hop.receiver,
+        datasets=tuple(sorted(hop.datasets)),
+        began=hop.began,
+        approved_by=hop.approval.by if hop.approval else "",
+        approved_on=hop.approval.on if hop.approval else None,
+    )
