@@ -1,5 +1,6 @@
 """A checkpoint of one's own before a real PostgreSQL with two clients' tables."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field

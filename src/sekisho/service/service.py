@@ -75,8 +75,10 @@ async def open_ledger(state: Path, settings: Settings) -> AsyncIterator[Ledger]:
 
 
 @asynccontextmanager
-async def running(state: Path) -> AsyncIterator[Service]:
-    """Run the checkpoint of a state folder while the block runs. Raises Fault when a part cannot start."""
+async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator[Service]:
+    """Run the checkpoint of a state folder while the block runs; it publishes about every `publish_seconds`.
+
+    Raises Fault when a part cannot start."""
     settings = read_settings(state)
     signer = NoteSigner.load(state / LOG_KEY, settings.origin)
     certificates = Certificates(state / TLS, settings.names)
@@ -89,6 +91,7 @@ async def running(state: Path) -> AsyncIterator[Service]:
             signer,
             policy=policy,
             cosigner=cosigner,
+            interval=publish_seconds,
             fatal=(CONTRADICTED, WITNESS_AHEAD),
         )
         admissions = Admissions(ledger, LogFolder(ledger, state / LOG, signer.key), secret)
