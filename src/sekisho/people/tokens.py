@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from sekisho.ledger import Connection
+from sekisho.people.accounts import find_holder
 from sekisho.people.tables import tokens
 
 
@@ -46,9 +47,13 @@ def split_login(login: str) -> tuple[str, str] | None:
 
 
 async def find_token(connection: Connection, person: str, ticket: str, target: str) -> Token | None:
-    """The latest token issued for these three; the caller checks its expiry."""
+    """The latest token issued for these three, unless its person left or was frozen since; the caller checks its
+    expiry."""
     query = select(tokens).where(
         tokens.c.person == person, tokens.c.ticket == ticket, tokens.c.target == target
     )
-    row = (await connection.execute(query)).mappings().one_or_none()
-    return Token(**row) if row else None
+    row = (await connection.execute(query)).one_or_none()
+    holder = await find_holder(connection, person)
+    if row is None or holder is None or not holder.honours_login(row.issued):
+        return None
+    return Token(row.token, row.person, row.ticket, row.target, row.expires)
