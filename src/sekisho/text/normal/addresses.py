@@ -14,6 +14,7 @@ from sekisho.text.normal.names import modern_kanji
 
 _PREFECTURE: Final = re.compile("|".join(PREFECTURES))
 _POSTAL_CODE: Final = re.compile(r"^〒?\s*[0-9]{3}-[0-9]{4}\s*")
+_GAP: Final = re.compile(r"(?<=[^\x00-\x7f])\s+(?=[^\x00-\x7f])|\s+(?=-)|(?<=-)\s+")  # 千代田区 丸の内 1 - 2
 _KANJI: Final = "\u3400-\u9fff々"
 
 # Kanji numerals become digits where they count blocks (二丁目, 3番地の十), streets of Hokkaido (北二十四条西) and
@@ -88,7 +89,7 @@ def read_address(text: str) -> Address:
     prefecture = ""
     if match := _PREFECTURE.match(folded):
         prefecture, folded = match[0], folded[match.end() :].lstrip()
-    folded = modern_kanji(folded)
+    folded = _OAZA.sub("", _GAP.sub("", modern_kanji(folded)))
     while (counted := fold_hyphens(_COUNTED.sub(_counted, folded))) != folded:
         folded = counted  # one numeral that became digits can show the next one to be a number
     match = _NUMBERS.search(folded)
@@ -111,7 +112,7 @@ def _counted(match: re.Match[str]) -> str:
 
 def _place(text: str) -> str:
     place = "".join(text.split())
-    place = _COUNTY.sub("", _OAZA.sub("", place))
+    place = _COUNTY.sub("", place)
     return _TSU.sub("ツ", _NO.sub("ノ", _GA.sub("ケ", place)))
 
 
