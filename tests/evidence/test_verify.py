@@ -131,7 +131,9 @@ def test_two_entries_exchanged(folder: Path) -> None:
     assert first[1] in (30, 31)
 
 
-@pytest.mark.parametrize("name", ["deleted", "several deleted", "deleted before a bundle's edge", "moved"])
+@pytest.mark.parametrize(
+    "name", ["deleted", "several deleted", "deleted before a bundle's edge", "inserted", "moved"]
+)
 @pytest.mark.parametrize(
     "signer", [None, NoteSigner.generate(ORIGIN), SIGNER], ids=["unsigned", "other", "own"]
 )
@@ -224,6 +226,14 @@ def test_the_tail_removed_with_an_older_checkpoint_put_back(folder: Path, tmp_pa
     assert found(verify_folder(tmp_path / "older", policy=POLICY, seen=[newer])) == [
         ("SEK-EVID-112", 600, 699)
     ]
+
+
+def test_a_checkpoint_that_claims_an_absurd_size_is_judged_at_once(folder: Path) -> None:
+    size = 10**18
+    (folder / "checkpoint").write_bytes(
+        sign_note(Checkpoint(ORIGIN, size, bytes(32)).body(), [SIGNER]).encode()
+    )
+    assert ("SEK-EVID-105", 700, size - 1) in found(verify_folder(folder, policy=POLICY))
 
 
 def test_entries_beyond_the_checkpoint_are_said_to_be_unsigned(folder: Path) -> None:

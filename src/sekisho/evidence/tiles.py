@@ -33,6 +33,15 @@ def partial_folder(path: str) -> str:
     return path + ".p"
 
 
+def widest_partial(folder: Path, path: str) -> int:
+    """The greatest width of the partial versions that are there of a full tile or bundle; 0 when there is none."""
+    try:
+        names = [file.name for file in (folder / partial_folder(path)).iterdir()]
+    except OSError:
+        return 0
+    return max((int(name) for name in names if name.isascii() and name.isdigit()), default=0)
+
+
 def _index_path(index: int, width: int) -> str:
     # tlog-tiles "Merkle Tree": 1234067 is x001/x234/067
     groups = [f"{index % 1000:03}"]

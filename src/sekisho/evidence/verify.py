@@ -19,7 +19,7 @@ from sekisho.evidence.merkle import HASH_BYTES, leaf_hash, verify_inclusion
 from sekisho.evidence.note import parse_note, verify_note
 from sekisho.evidence.policy import AcceptedCheckpoint, Policy
 from sekisho.evidence.proof import SALT_BYTES, Bundle, read_bundle
-from sekisho.evidence.tiles import WIDTH, bundle_path, partial_folder, tile_path, width_of
+from sekisho.evidence.tiles import WIDTH, bundle_path, tile_path, widest_partial, width_of
 from sekisho.evidence.walk import FolderWalk, Progress
 from sekisho.faults import Fault, FaultKind, Language
 
@@ -247,8 +247,4 @@ def _count_uncovered(folder: Path, size: int) -> int:
     index = size // WIDTH
     while (folder / bundle_path(index)).is_file():
         index += 1
-    try:
-        partials = [int(file.name) for file in (folder / partial_folder(bundle_path(index))).iterdir()]
-    except (OSError, ValueError):
-        partials = []
-    return max(0, index * WIDTH + max(partials, default=0) - size)
+    return max(0, index * WIDTH + widest_partial(folder, bundle_path(index)) - size)

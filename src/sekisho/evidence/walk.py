@@ -4,6 +4,7 @@ The pass itself only hashes and compares, since it must do some hundred thousand
 difference means is told by `damage`, with the tiles as the measure where they lead to the signed root.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
@@ -14,7 +15,15 @@ from sekisho.evidence.damage import Comparison, Damage, Mark
 from sekisho.evidence.faults import CHANGED_WITHIN, DELETED, TRUNCATED
 from sekisho.evidence.folder import read_file
 from sekisho.evidence.merkle import HASH_BYTES, Frontier, leaf_hash, perfect_root
-from sekisho.evidence.tiles import TILE_BYTES, WIDTH, bundle_path, tile_path, unpack_entries, width_of
+from sekisho.evidence.tiles import (
+    TILE_BYTES,
+    WIDTH,
+    bundle_path,
+    tile_path,
+    unpack_entries,
+    widest_partial,
+    width_of,
+)
 
 Progress = Callable[[int, int], None]  # entries done, entries in all
 _PROGRESS_EVERY: Final = 64  # bundles
@@ -58,12 +67,14 @@ class FolderWalk:
         self._folder = folder
         self._sizes = sorted({size, *(wanted for wanted in sizes if wanted <= size)})
         self._progress = progress
+        # A checkpoint may claim any size: what no file stands for is not walked through.
+        present = max(_count_present(folder / "tile" / "entries"), _count_present(folder / "tile" / "0"))
+        self._bundles = min(-(-size // WIDTH), present)
 
     def run(self) -> None:
-        bundles = -(-self.size // WIDTH)
         roots = _Roots(self._sizes)
         upper = _UpperTiles(self._stored_tile)
-        for index in range(bundles):
+        for index in range(self._bundles):
             first, width = index * WIDTH, width_of(0, index, self.size)
             row, whole, numbered = self._hash(index)
             tile = self._stored_tile(0, index, width)
@@ -93,7 +104,7 @@ class FolderWalk:
     def tile_roots(self) -> dict[int, bytes]:
         """The roots as the level-0 tiles give them, by size, as far as all tiles are there."""
         roots = _Roots(self._sizes)
-        for index in range(-(-self.size // WIDTH)):
+        for index in range(self._bundles):
             row = self._stored_tile(0, index, width_of(0, index, self.size))
             if row is None:
                 break
@@ -102,7 +113,9 @@ class FolderWalk:
 
     def compare_with_tiles(self, bundles: Sequence[int]) -> list[Damage]:
         """What happened to the entries of these bundles, by their level-0 tiles (by number, without a tile)."""
-        damages = self._compare(bundles, self.size, by_number=False)
+        damages = self._compare(bundles, by_number=False)
+        if self._bundles * WIDTH < self.size:
+            damages = _merged([*damages, (DELETED, self._bundles * WIDTH, self.size - 1)])
         # What is missing up to the end was cut off.
         return [
             (TRUNCATED if one[0] is DELETED and one[2] == self.size - 1 else one[0], *one[1:])
@@ -111,7 +124,7 @@ class FolderWalk:
 
     def compare_numbers(self, bundles: Sequence[int]) -> list[Damage]:
         """What happened to the entries of these bundles, by the numbers that they carry."""
-        return self._compare(bundles, None, by_number=True)
+        return self._compare(bundles, by_number=True)
 
     def changed_with_tiles(self) -> list[Damage]:
         """Where upper tiles contradict entries that agree with their level-0 tile."""
@@ -131,17 +144,18 @@ class FolderWalk:
                     known.append((low, low + span))
         return ranges
 
-    def _compare(self, bundles: Sequence[int], end: int | None, *, by_number: bool) -> list[Damage]:
-        """`end`: no entry is due from there on, as far as that is known."""
+    def _compare(self, bundles: Sequence[int], *, by_number: bool) -> list[Damage]:
         comparison = Comparison()
         chosen = set(bundles)
-        last = -(-self.size // WIDTH) - 1
+        last = self._bundles - 1
         damages: list[Damage] = []
         for index in bundles:
             first = index * WIDTH
             entries = self._entries(index)
             numbers = [_number(entry) for entry in entries]
-            stop = None if index + 1 in chosen else end if index == last else first + WIDTH
+            # Numbers say nothing of where the log ends.
+            open_ended = index + 1 in chosen or (by_number and index == last)
+            stop = None if open_ended else min(first + WIDTH, self.size)
             if by_number and stop is not None:
                 stop = max(stop, _end_of_run(numbers))
             if by_number or self._stored_tile(0, index, width_of(0, index, self.size)) is None:
@@ -153,25 +167,29 @@ class FolderWalk:
         return _merged(damages)
 
     def _hash(self, index: int) -> tuple[bytes, bool, bool]:
-        width = width_of(0, index, self.size)
-        raw = read_file(self._folder / bundle_path(index, width))
-        longer = False
-        if raw is None and width < WIDTH:
-            raw, longer = read_file(self._folder / bundle_path(index)), True
-        return hash_bundle(raw or b"", width, index * WIDTH, longer=longer)
+        raw, exact = self._read_bundle(index)
+        return hash_bundle(raw, width_of(0, index, self.size), index * WIDTH, longer=not exact)
 
     def _entries(self, index: int) -> list[bytes]:
         """The entries that can be read from a damaged bundle."""
-        width = width_of(0, index, self.size)
+        raw, exact = self._read_bundle(index)
         entries: list[bytes] = []
-        exact = read_file(self._folder / bundle_path(index, width))
-        raw = exact if exact is not None else read_file(self._folder / bundle_path(index)) or b""
         try:
             for entry in unpack_entries(raw):
                 entries.append(entry)  # noqa: PERF402 (those before the cut are wanted)
         except ValueError:
             pass
-        return entries if exact is not None else entries[:width]
+        return entries if exact else entries[: width_of(0, index, self.size)]
+
+    def _read_bundle(self, index: int) -> tuple[bytes, bool]:
+        """The bundle, and whether it is the one of this tree's width; else the full one or the widest there is."""
+        width = width_of(0, index, self.size)
+        raw = read_file(self._folder / bundle_path(index, width))
+        if raw is not None:
+            return raw, True
+        full = bundle_path(index)
+        widest = bundle_path(index, widest_partial(self._folder, full) or WIDTH)
+        return read_file(self._folder / full) or read_file(self._folder / widest) or b"", False
 
     def _stored_tile(self, level: int, index: int, width: int) -> bytes | None:
         for name in (tile_path(level, index, width), tile_path(level, index)):
@@ -266,6 +284,20 @@ class _UpperTiles:
 def _number(entry: bytes) -> int | None:
     match = _NUMBER.match(entry)
     return int(match[1]) if match else None
+
+
+def _count_present(folder: Path) -> int:
+    """One more than the highest index of the tiles or bundles below `folder`, full or partial."""
+    count = 0
+    for path, folders, files in os.walk(folder):
+        groups = [name.lstrip("x") for name in Path(path).relative_to(folder).parts]
+        if path.endswith(".p"):
+            continue
+        for name in (*files, *(name.removesuffix(".p") for name in folders if name.endswith(".p"))):
+            digits = "".join([*groups, name])
+            if digits.isascii() and digits.isdigit():
+                count = max(count, int(digits) + 1)
+    return count
 
 
 def _end_of_run(numbers: Sequence[int | None]) -> int:
