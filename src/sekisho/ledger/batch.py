@@ -77,8 +77,9 @@ def draft(batch: Batch, head: Head, time: LedgerTime) -> Draft:
         at, at_stamp = instant(now), stamp(now)
         facts = Change("insert", FACTS, _FACT_COLUMNS)
         parts = Change("insert", PARTS, _PART_COLUMNS)
-        gone = Change("delete", PARTS, ("commitment",))
-        gone_owners = Change("delete", PARTS, ("owner",))
+        # The row stays, to say whose part it was.
+        emptied = Change("update", PARTS, ("commitment", "nonce", "ciphertext"))
+        emptied_owners = Change("update", PARTS, ("owner", "nonce", "ciphertext"), width=1)
         seq = head.size
 
         def place(pending: Pending) -> Recorded:
@@ -102,14 +103,14 @@ def draft(batch: Batch, head: Head, time: LedgerTime) -> Draft:
                 parts.rows.append((part.commitment, part.owner, part.nonce, part.ciphertext))
             if pending.erases:
                 result.erased = True
-                gone.rows.append((pending.erases,))
+                emptied.rows.append((pending.erases, b"", b""))
             if pending.erases_owner:
                 result.erased = True
-                gone_owners.rows.append((pending.erases_owner,))
+                emptied_owners.rows.append((pending.erases_owner, b"", b""))
         result.changes.append(facts)
         if parts.rows:
             result.changes.append(parts)
-        result.changes += [change for change in (gone, gone_owners) if change.rows]
+        result.changes += [change for change in (emptied, emptied_owners) if change.rows]
     result.changes += writes.changes()
     return result
 

@@ -365,15 +365,23 @@ class Ledger:
 
     async def content(self, commitment: str) -> bytes | Erased:
         """What a commitment stands for. Fault NO_PART or PART_ALTERED."""
+        opening = await self.opening(commitment)
+        return opening if isinstance(opening, Erased) else opening[1]
+
+    async def opening(self, commitment: str) -> tuple[bytes, bytes] | Erased:
+        """Salt and content of a commitment, as an evidence bundle hands them over. Fault as `content`."""
         async with self.read() as connection:
             part = (await connection.execute(select(PARTS).where(PARTS.c.commitment == commitment))).first()
             scopes = [f"part:{commitment}"] + ([] if part is None else [f"owner:{part.owner}"])
-            erased = (await connection.execute(select(ERASURES).where(ERASURES.c.what.in_(scopes)))).first()
+            query = select(ERASURES).where(ERASURES.c.what.in_(scopes)).order_by(ERASURES.c.at)
+            erased = (await connection.execute(query)).first()
         if erased is not None:
             return Erased(erased.at, erased.by_)
         if part is None:
             raise Fault(NO_PART, commitment=commitment)
-        return self.vault.unseal(Sealed(Commitment(part.commitment), part.owner, part.nonce, part.ciphertext))
+        return self.vault.opening(
+            Sealed(Commitment(part.commitment), part.owner, part.nonce, part.ciphertext)
+        )
 
     async def erase(self, commitment: str, *, by: str, reason: str) -> Recorded:
         """Destroy the salt and content behind a commitment. The fact and the destruction are one transaction."""

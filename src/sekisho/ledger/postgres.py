@@ -90,7 +90,7 @@ class PostgresDriver:
         return rows
 
     def apply(self, change: Change) -> None:
-        text = statement("postgresql", change.kind, change.table, change.columns, 0)
+        text = statement("postgresql", change.kind, change.table, change.columns, change.width, 0)
         self._run(self._connection.execute(text, *zip(*change.rows, strict=True)))
 
     def purge(self) -> None:

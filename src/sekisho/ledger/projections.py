@@ -24,11 +24,15 @@ class NotApplicable(Exception):  # noqa: N818 (a condition of the batch; the led
 
 
 class Change:
-    """One statement's worth of rows of one kind for one table; `rows` are tuples in the order of `columns`."""
+    """One statement's worth of rows of one kind for one table; `rows` are tuples in the order of `columns`.
 
-    __slots__ = ("columns", "kind", "rows", "table")
+    The first `width` columns say which rows: the primary key, or for "update" and "delete" any columns.
+    """
 
-    def __init__(self, kind: Kind, table: Table, columns: tuple[str, ...]) -> None:
+    __slots__ = ("columns", "kind", "rows", "table", "width")
+
+    def __init__(self, kind: Kind, table: Table, columns: tuple[str, ...], width: int = 0) -> None:
+        self.width = width or len(table.primary_key.columns)
         self.kind = kind
         self.table = table
         self.columns = columns

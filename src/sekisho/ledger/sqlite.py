@@ -91,7 +91,7 @@ class SqliteDriver:
             # A few sizes only, so that the statements stay in the cache; the rest is filled with rows of NULL.
             size = next((size for size in (1, 8, 64) if len(rows) <= size <= most), most)
             rows += [padding] * (size - len(rows))
-            text = statement("sqlite", change.kind, change.table, change.columns, size)
+            text = statement("sqlite", change.kind, change.table, change.columns, change.width, size)
             self._connection.execute(text, list(chain.from_iterable(rows)))
 
     def purge(self) -> None:

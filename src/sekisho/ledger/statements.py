@@ -19,14 +19,14 @@ _quote: Final = IdentifierPreparer(_DIALECT).quote
 
 
 @lru_cache(maxsize=4096)
-def statement(dialect: DialectName, kind: Kind, table: Table, columns: tuple[str, ...], rows: int) -> str:
+def statement(
+    dialect: DialectName, kind: Kind, table: Table, columns: tuple[str, ...], width: int, rows: int
+) -> str:
     """The statement of one change. SQLite takes rows x columns parameters (rows of NULL are padding and do
-    nothing); PostgreSQL takes one array per column. `columns` start with the primary key, except that
-    a deletion may name rows by other columns."""
+    nothing); PostgreSQL takes one array per column. The first `width` columns say which rows."""
     # S608: every name comes from a declared table and is quoted; every value is a parameter.
-    key = [_quote(column.name) for column in table.primary_key.columns]
     names = [_quote(name) for name in columns]
-    rest = names[len(key) :]
+    key, rest = names[:width], names[width:]
     target, listed, keys = _quote(table.name), ", ".join(names), ", ".join(key)
     if dialect == "sqlite":
         line = f"({', '.join('?' * len(names))})"
@@ -41,7 +41,7 @@ def statement(dialect: DialectName, kind: Kind, table: Table, columns: tuple[str
     if kind == "insert":
         return insert
     if kind == "delete":
-        return f"{source} DELETE FROM {target} WHERE ({listed}) IN (SELECT {listed} FROM v)"  # noqa: S608
+        return f"{source} DELETE FROM {target} WHERE ({keys}) IN (SELECT {keys} FROM v)"  # noqa: S608
     if kind in ("upsert", "add"):
         if not rest:
             return f"{insert} ON CONFLICT ({keys}) DO NOTHING"

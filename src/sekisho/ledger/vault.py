@@ -67,7 +67,11 @@ class KeyRing:
         return Sealed(commitment, owner, nonce, ciphertext)
 
     def unseal(self, sealed: Sealed) -> bytes:
-        """The content, checked against the commitment. Fault PART_ALTERED."""
+        """The content, checked against the commitment. Fault PART_ALTERED or OWNER_ERASED."""
+        return self.opening(sealed)[1]
+
+    def opening(self, sealed: Sealed) -> tuple[bytes, bytes]:
+        """Salt and content: with them, anybody can check the commitment. Fault PART_ALTERED or OWNER_ERASED."""
         try:
             associated = bytes.fromhex(sealed.commitment)
             plain = self._key(sealed.owner, create=False).decrypt(sealed.nonce, sealed.ciphertext, associated)
@@ -75,7 +79,7 @@ class KeyRing:
             raise Fault(PART_ALTERED, commitment=sealed.commitment, reason="decryption failed") from error
         if hashlib.sha256(plain).hexdigest() != sealed.commitment:
             raise Fault(PART_ALTERED, commitment=sealed.commitment, reason="the hash differs")
-        return plain[_SALT:]
+        return plain[:_SALT], plain[_SALT:]
 
     def destroy(self, owner: str) -> None:
         """Destroy an owner's key for good; idempotent. A marker stays so that no new key takes the name."""
