@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-import aics_tlog as oracle  # type: ignore[import-not-found]
 import pytest
+from evidence_oracle import oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

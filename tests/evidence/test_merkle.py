@@ -1,7 +1,7 @@
 """The RFC 6962 tree against the known roots of its reference implementation, and against another implementation."""
 
-import aics_tlog as oracle  # type: ignore[import-not-found]
 import pytest
+from evidence_oracle import oracle
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,9 +3,9 @@
 import stat
 from pathlib import Path
 
-import aics_tlog as oracle  # type: ignore[import-not-found]
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from evidence_oracle import oracle
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,8 +6,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import aics_tlog as oracle  # type: ignore[import-not-found]
 import pytest
+from evidence_oracle import oracle
 
 from sekisho.evidence import faults
 from sekisho.evidence.log import TileLog

@@ -11,14 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import aics_tlog  # type: ignore[import-not-found]
-import aics_witness  # type: ignore[import-not-found]
 import httpx2
 import pytest
-from aics_witness.config import LogConfig  # type: ignore[import-not-found]
-from aics_witness.feeder import WitnessAhead, WitnessRejected, submit_checkpoint  # type: ignore[import-not-found]
-from aics_witness.service import make_server  # type: ignore[import-not-found]
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from witness_oracle import aics_tlog, aics_witness, config, feeder, service
 
 from sekisho.evidence.log import TileLog
 from sekisho.evidence.note import NoteSigner, parse_key, parse_note
@@ -42,10 +38,10 @@ def grow(folder: Path, size: int, history: bytes = b"") -> TileLog:
 @contextmanager
 def their_witness(folder: Path) -> Iterator[tuple[str, str]]:
     """The address and the key of a running aics-witness."""
-    log = LogConfig(ORIGIN, (aics_tlog.parse_vkey(str(LOG.key)),))
+    log = config.LogConfig(ORIGIN, (aics_tlog.parse_vkey(str(LOG.key)),))
     with aics_witness.WitnessStore(folder / "witness.db", create=True) as store:
         witness = aics_witness.Witness("witness.example/theirs", Ed25519PrivateKey.generate(), store, [log])
-        server = make_server(witness)
+        server = service.make_server(witness)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
@@ -112,16 +108,16 @@ def test_their_client_with_our_witness(tmp_path: Path) -> None:
         log_key, witness_key = aics_tlog.parse_vkey(str(LOG.key)), aics_tlog.parse_vkey(vkey)
         for size in (1, 5, 300, 700):
             log = grow(tmp_path / "log", size)
-            lines = submit_checkpoint(url, log.sign(), log.consistency, witness_vkey=vkey)
+            lines = feeder.submit_checkpoint(url, log.sign(), log.consistency, witness_vkey=vkey)
             note = aics_witness.merge_cosignatures(log.sign(), lines)
             result = aics_tlog.verify_checkpoint(aics_tlog.parse_note(note), log_key, [witness_key], 1)
             assert (result.ok, result.size) == (True, size)
         older = grow(tmp_path / "older", 600)
-        with pytest.raises(WitnessAhead):
-            submit_checkpoint(url, older.sign(), older.consistency, witness_vkey=vkey)
+        with pytest.raises(feeder.WitnessAhead):
+            feeder.submit_checkpoint(url, older.sign(), older.consistency, witness_vkey=vkey)
         fork = grow(tmp_path / "fork", 701, b"fork")
-        with pytest.raises(WitnessRejected):
-            submit_checkpoint(url, fork.sign(), fork.consistency, witness_vkey=vkey)
+        with pytest.raises(feeder.WitnessRejected):
+            feeder.submit_checkpoint(url, fork.sign(), fork.consistency, witness_vkey=vkey)
 
 
 async def test_a_witness_that_was_killed_remembers_what_it_cosigned(tmp_path: Path) -> None:
