@@ -1,7 +1,8 @@
-"""A checkpoint of one's own before a real PostgreSQL with two clients' tables."""
+"""A running checkpoint, its worker, and the call centre behind it: what the tests of doors share."""
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,12 @@ from sekisho.people.login import LoginDesk
 from sekisho.register.facts import ColumnEntry, DatasetAdded, OrganisationAdded, TableEntry, TargetAdded
 from sekisho.relay.wire import Wire
 from sekisho.service.service import Service
+from sekisho.wire.postgres import backend as b
+from sekisho.wire.postgres import frontend as f
+from sekisho.wire.postgres.decode import BackendDecoder
+from sekisho.wire.postgres.frame import HEADER
+from sekisho.wire.postgres.rows import Rows
+from sekisho.wire.postgres.scram import ScramClient
 
 SCHEMA = """
     CREATE SCHEMA minato; CREATE SCHEMA aoba;

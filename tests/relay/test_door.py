@@ -61,6 +61,7 @@ async def test_an_unmasked_item_is_shown_and_recorded_before_it_passes(checkpoin
         ticket, "SELECT customer_id, name, phone FROM minato.customers WHERE customer_id = 7"
     )
     assert run.stdout == "7|佐藤 花子7|＊＊＊＊＊07\n"
+    await closed_session(checkpoint)
     [revealed] = await checkpoint.facts("relay.statement_revealed")
     [statement] = await checkpoint.facts("relay.statement")
     assert revealed.seq < statement.seq
