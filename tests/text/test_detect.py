@@ -89,6 +89,29 @@ def test_what_is_left_alone(text: str) -> None:
     assert seen(text) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "四月朔日凜音",  # neither part of the name is listed
+        "佐藤",
+        "さとう たろう",
+        "Sato Taro",
+        "佐藤太郎左衛門尉",
+        "9012345678",
+        "東京都渋谷区神宮前",
+        "1984-03-01",
+        "090-1234-\n5678",
+        "保険証 記号 12345678",
+    ],
+)
+def test_what_is_not_found_as_the_manual_says(text: str) -> None:
+    assert seen(text) == []
+
+
+def test_what_is_found_wrongly_as_the_manual_says() -> None:
+    assert [kind for kind, _ in seen("0123456789 福島さん")] == ["phone", "name"]
+
+
 def test_in_company_weak_forms_count() -> None:
     row = '"123","佐藤煌星","サトウコウセイ","150-0001","東京都渋谷区神宮前","090-1234-5678","1984-03-01"'
     assert seen(row) == [

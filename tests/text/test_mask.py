@@ -3,7 +3,9 @@ import json
 import logging
 import pickle
 
+import msgspec
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -127,8 +129,10 @@ def test_a_masked_value_never_shows_itself(caplog: pytest.LogCaptureFixture) -> 
     masked = Masked("佐藤 太郎")
     logging.getLogger("masked").warning("%s %r", masked, {"name": masked})
     shown = [repr(masked), str(masked), f"{masked}", f"{masked:>20}", f"{[masked]}", caplog.text]
+    renderers = (structlog.processors.JSONRenderer(ensure_ascii=False), structlog.dev.ConsoleRenderer())
+    shown += [str(renderer(None, "info", {"event": "looked_up", "name": masked})) for renderer in renderers]
     assert all("佐藤" not in text for text in shown)
-    for way_out in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps, vars):
+    for way_out in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps, msgspec.json.encode, vars):
         with pytest.raises(TypeError):
             way_out(masked)
     assert masked != Masked("佐藤 太郎")

@@ -281,3 +281,29 @@ def test_what_a_place_keeps(writing: str, form: str) -> None:
 def test_an_address_form_is_idempotent(place: str, tail: str) -> None:
     once = normal_address(place + tail)
     assert normal_address(once) == once
+
+
+# -- what the manual says that they cannot do -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pair", [("太郎", "太朗"), ("大野", "OHNO"), ("畑", "畠"), ("堀", "掘")])
+def test_names_that_no_form_joins(pair: tuple[str, str]) -> None:
+    assert normal_name(pair[0]) != normal_name(pair[1])
+
+
+@pytest.mark.parametrize("pair", [("オオノ", "オウノ"), ("オオノ", "オーノ"), ("ミヅキ", "ミズキ")])
+def test_readings_that_no_form_joins(pair: tuple[str, str]) -> None:
+    assert normal_kana(pair[0]) != normal_kana(pair[1])
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("横浜市西区1-2", "西区1-2"),
+        ("新宿区四ッ谷1-2", "新宿区四谷1-2"),
+        ("港区六本木1-2-3-201", "港区六本木1-2-3 ハイツ201"),
+        ("京都市中京区三条通烏丸東入1", "京都市中京区梅忠町1"),
+    ],
+)
+def test_addresses_that_no_form_joins(pair: tuple[str, str]) -> None:
+    assert normal_address(pair[0]) != normal_address(pair[1])
