@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ledger_examples import Visited, run_sql
 
+from sekisho.demo.servers import postgres_server
 from sekisho.faults import Fault
 from sekisho.ledger import KeyRing, Ledger
 from sekisho.ledger.sqlite import SqliteDriver
@@ -148,3 +149,22 @@ async def test_a_fact_longer_than_an_entry_is_refused(ledger: Ledger) -> None:
     with pytest.raises(Fault, match="SEK-LEDG-007"):
         await ledger.record(Visited(rows=1), by="p" * 65_535, about="s")
     assert await ledger.size() == 0
+
+
+def test_sqlite_waits_for_the_disk(tmp_path: Path) -> None:
+    driver = SqliteDriver(tmp_path / "ledger.db", busy_seconds=1)
+    driver.open()
+    settings = [
+        driver.fetch(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous", "secure_delete")
+    ]
+    driver.close()
+    assert settings == ["wal", 2, 1]  # 2: FULL
+
+
+@pytest.mark.e2e
+async def test_a_server_that_may_lose_commits_is_refused(keys: KeyRing) -> None:
+    with (
+        postgres_server(settings={"fsync": "off"}) as server,
+        pytest.raises(Fault, match=r"SEK-LEDG-009.*fsync"),
+    ):
+        await Ledger.open(server.dsn(), keys=keys)

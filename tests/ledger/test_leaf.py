@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -9,8 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_examples import RoomOpened, Visited
 
+from sekisho.faults import FAULT_KINDS
 from sekisho.ledger import Fact, fact, upgrades
-from sekisho.ledger.leaf import complete_leaf, encode_tail, instant, micros, read_leaf, read_recorded, stamp
+from sekisho.ledger.leaf import (
+    FACTS_BY_NAME,
+    complete_leaf,
+    encode_tail,
+    instant,
+    micros,
+    read_leaf,
+    read_recorded,
+    stamp,
+)
 
 
 @fact("test.measured", version=3)
@@ -89,3 +100,12 @@ def test_declarations_are_unique_and_named() -> None:
         fact("Measured", version=1)
     with pytest.raises(ValueError, match="two upgrades"):
         upgrades("test.measured", from_version=1)(_centimetres)
+
+
+def test_the_docs_name_every_fact_and_fault_of_the_ledger() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text()
+    facts = [name for name in FACTS_BY_NAME if name.startswith("ledger.")]
+    codes = [code for code in FAULT_KINDS if code.startswith("SEK-LEDG-")]
+    assert len(facts) > 5
+    assert len(codes) > 15
+    assert [word for word in [*facts, *codes] if word not in docs] == []

@@ -144,7 +144,7 @@ class Ledger:
         erases_owner: str = "",
     ) -> Recorded:
         kind, tail = encode_tail(fact, by=by, about=about)
-        while len(self._queue) >= self._capacity and self._fault is None:
+        while len(self._queue) >= self._capacity and self._fault is None and not self._closing:
             await self.wait_turn()
         recorded = await self._submit(Pending(fact, kind, tail, by, about, parts, erases, erases_owner))
         assert isinstance(recorded, Recorded)  # noqa: S101 (for the type checker)

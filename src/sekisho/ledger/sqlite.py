@@ -51,6 +51,7 @@ class SqliteDriver:
 
     def open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.touch(mode=0o600)
         self._open = connection = sqlite3.connect(
             self._path, isolation_level=None, timeout=self._busy_seconds, cached_statements=1024
         )
