@@ -80,6 +80,11 @@ def test_columns_of_things_are_left_alone(column: str) -> None:
     assert guess_item(column, MADE_UP) == []
 
 
+def test_a_long_value_is_not_a_free_text() -> None:
+    mails = [f"taro.example-customer{n}@mail.example.jp" for n in range(9)]
+    assert [guess.item for guess in guess_item("c", mails)] == ["email"]
+
+
 def test_two_witnesses_weigh_more_than_one_and_a_contradicted_name_less() -> None:
     both = guess_item("tel", PHONES)[0].confidence
     values = guess_item("c", PHONES)[0].confidence

@@ -52,6 +52,7 @@ def seen(text: str) -> list[tuple[str, str]]:
         ("髙橋　花子", [("name", "髙橋　花子")]),
         ("渡邉 煌星 です", [("name", "渡邉 煌星")]),
         ("山田様よりお電話", [("name", "山田")]),
+        ("清水 トシ", [("name", "清水 トシ")]),
         ("中村さんへ", [("name", "中村")]),
         ("氏名：四月朔日 凜音", [("name", "四月朔日 凜音")]),
         ("サトウ タロウ", [("kana", "サトウ タロウ")]),
@@ -100,6 +101,7 @@ def test_what_is_left_alone(text: str) -> None:
         "9012345678",
         "東京都渋谷区神宮前",
         "1984-03-01",
+        "150-0001",
         "090-1234-\n5678",
         "保険証 記号 12345678",
     ],
@@ -109,7 +111,7 @@ def test_what_is_not_found_as_the_manual_says(text: str) -> None:
 
 
 def test_what_is_found_wrongly_as_the_manual_says() -> None:
-    assert [kind for kind, _ in seen("0123456789 福島さん")] == ["phone", "name"]
+    assert [kind for kind, _ in seen("0123456789 福島さん 山田 ガス")] == ["phone", "name", "name"]
 
 
 def test_in_company_weak_forms_count() -> None:
@@ -123,6 +125,10 @@ def test_in_company_weak_forms_count() -> None:
         ("birth_date", "1984-03-01"),
     ]
     assert seen(row.replace("090-1234-5678", "")) == []
+    assert seen(" 1 | 東 煌星       | アズマ コウセイ | 東京都渋谷区神宮前1-2-3 |")[:2] == [
+        ("name", "東 煌星"),
+        ("kana", "アズマ コウセイ"),
+    ]
 
 
 def test_kinds_are_data_items() -> None:

@@ -119,7 +119,9 @@ def _is_hyphened_postal_code(value: str) -> bool:
 
 
 def _is_free_text(value: str) -> bool:
-    return len(value) > 20 and bool(scan(value.encode()))
+    # More than the sightings themselves: an address or a mail address is not a text that holds one.
+    size = len(value.encode())
+    return len(value) > 20 and 0 < sum(found.end - found.start for found in scan(value.encode())) < 0.7 * size
 
 
 # What a value looks like; how much a column full of such values weighs alone; what to call it.

@@ -108,7 +108,7 @@ _WHOLE_PLACE: Final = re.compile("[都道府県市区町村郡]$")
 
 _RUN: Final = re.compile(f"[{_KANJI}]{{2,}}|(?<![{_KANJI}])[{_KANJI}](?= ?[{_KANJI}])")
 _NEXT_RUN: Final = re.compile(
-    rf'(?: {{1,3}}|[\t,|] ?|","|・)([{_KANJI}]{{1,3}}|[ぁ-ん]{{2,4}})(?![{_KANJI}ぁ-ん])'
+    rf'(?: {{1,3}}|[\t,|] ?|","|・)([{_KANJI}]{{1,3}}|[ぁ-ん]{{2,4}}|[ァ-ヶー]{{2,3}})(?![{_KANJI}ぁ-んァ-ヶー])'
 )
 _HONORIFIC: Final = re.compile("様|さま|さん|殿|氏(?!名)")
 _NAME_WORD: Final = re.compile(
@@ -120,10 +120,12 @@ _LABELS: Final = (
 )
 _NOT_A_NAME: Final = frozenset(_LABELS.split())
 _READING: Final = re.compile(r"([ァ-ヶー]{2,6}) ([ァ-ヶー]{2,6})|([ｦ-ﾟ]{2,10}) ([ｦ-ﾟ]{2,10})")
+# Cells of a row: between separators, with the padding that psql and fixed widths add.
+_CELL_END: Final = r"(?= *(?:[\t,|\"';\r\n]|$))"
+_NAME_CELL: Final = re.compile(rf"[{_KANJI}]{{1,6}}(?: [{_KANJI}ぁ-んァ-ヶー]{{1,4}})?{_CELL_END}")
 _READING_CELL: Final = re.compile(
-    r"(?:[ァ-ヶー]{2,6} ?[ァ-ヶー]{2,6}|[ｦ-ﾟ]{2,10} ?[ｦ-ﾟ]{2,10})(?=[\t,|\"';\r\n]|$)"
+    rf"(?:[ァ-ヶー]{{2,6}} ?[ァ-ヶー]{{2,6}}|[ｦ-ﾟ]{{2,10}} ?[ｦ-ﾟ]{{2,10}}){_CELL_END}"
 )
-_CELL_END: Final = "\t,|\"';"
 
 
 def _one_of(characters: set[str]) -> str:
@@ -150,7 +152,7 @@ _TELLING: Final[tuple[tuple[re.Pattern[str], Callable[[str], bool] | None], ...]
         lambda run: _split_name(modern_kanji(run)),
     ),
     (
-        re.compile(rf'{_FIRST}{_WITHIN}{{0,2}}(?=[ \u3000\t,|"・]{{1,3}}[{_KANJI}ぁ-ん])'),
+        re.compile(rf'{_FIRST}{_WITHIN}{{0,2}}(?=[ \u3000\t,|"・]{{1,3}}[{_KANJI}ぁ-んァ-ヶ])'),
         lambda run: modern_kanji(run) in FAMILY_NAMES,
     ),
     (
@@ -355,14 +357,18 @@ def _is_given(following: re.Match[str], family_length: int) -> bool:
     )
 
 
+def _begins_cell(text: str, start: int) -> bool:
+    before = text[max(0, start - 8) : start].rstrip(" ")
+    return not before or before[-1] in "\t,|\"';"
+
+
 def _names_in_company(text: str) -> Iterator[tuple[int, int]]:
     """A cell that begins with a listed family name and has the length of a full name."""
-    for match in _RUN.finditer(text):
-        run, start, end = match[0], match.start(), match.end()
-        before, after = text[:start][-1:], text[end : end + 1]  # an empty one is in every string
-        bounded = before in _CELL_END and after in _CELL_END + "\r\n"
-        if bounded and 3 <= len(run) <= 6 and _begins_with_family(run) and not _WHOLE_PLACE.search(run):
-            yield start, end
+    for match in _NAME_CELL.finditer(text):
+        name, space, _ = match[0].partition(" ")
+        family = name in FAMILY_NAMES if space else len(name) > 2 and _begins_with_family(name)
+        if family and _begins_cell(text, match.start()) and not _WHOLE_PLACE.search(match[0]):
+            yield match.span()
 
 
 def _readings(text: str) -> Iterator[tuple[int, int]]:
@@ -376,7 +382,6 @@ def _readings_in_company(text: str) -> Iterator[tuple[int, int]]:
     """A cell in kana that begins with a listed family name."""
     for match in _READING_CELL.finditer(text):
         whole = normal_kana(match[0])
-        if text[: match.start()][-1:] in _CELL_END and any(
-            whole[:cut] in FAMILY_READINGS for cut in range(2, min(len(whole) - 1, 7))
-        ):
+        family = any(whole[:cut] in FAMILY_READINGS for cut in range(2, min(len(whole) - 1, 7)))
+        if family and _begins_cell(text, match.start()):
             yield match.span()
