@@ -319,7 +319,10 @@ class FirstLinkMade(Fact):
 
 @fact("people.first_link_used", version=1)
 class FirstLinkUsed(Fact):
+    """`request` is the leaf hash (hex) of the FirstLinkMade."""
+
     person: str
+    request: str
 
 
 @fact("people.enrolment_asked", version=1)

@@ -11,8 +11,10 @@ LOGIN_REFUSED = fault_kind(
 )
 TOO_MANY_FAILURES = fault_kind(
     "SEK-PEOP-002",
-    en="Too many failed logins for {person}. Nothing was opened; try again in {seconds} seconds.",
-    ja="{person} のログイン失敗が多すぎます。何も開かれていません。{seconds} 秒後に再度お試しください。",
+    en="Too many failed logins for this account or from this address. Nothing was opened; try again in "
+    "{seconds} seconds.",
+    ja="このアカウントまたは接続元のログイン失敗が多すぎます。何も開かれていません。"
+    "{seconds} 秒後に再度お試しください。",
 )
 NO_SUCH_TICKET = fault_kind(
     "SEK-PEOP-003",

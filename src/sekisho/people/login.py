@@ -56,13 +56,13 @@ class LoginDesk:
         account, the password, the code, or that the person left or is frozen."""
         async with self._ledger.read() as connection:
             holder = await find_holder(connection, person)
-        # All unknown names share one entry: made-up ones cannot fill the memory.
+        # All unknown names share one lock: made-up ones cannot fill the memory.
         known = holder.account if holder else ""
         async with self._busy.setdefault(known, asyncio.Lock()):
-            self._throttle.hold_back(known, peer)
+            self._throttle.hold_back(person, peer)
             step = await self._check(known, password, code)
             if holder is None or step is None:
-                self._throttle.failed(known, peer)
+                self._throttle.failed(person, peer)
                 failed = LoginFailed(claimed=known, peer=peer, reason="credential")
                 await self._ledger.record(failed, by="sekisho", about=known or "login")
                 raise Fault(faults.LOGIN_REFUSED)

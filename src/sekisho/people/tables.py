@@ -164,6 +164,9 @@ first_links = Table(
     Column("used", Timestamp, nullable=True),
 )
 
+# Inserted once for each link: the ledger refuses a second use.
+links_used = Table("links_used", metadata, Column("request", String(64), primary_key=True))
+
 # Trainings and attestations of rules.
 qualifications = Table(
     "qualifications",
@@ -432,6 +435,7 @@ def _first_link(write: Writes, fact: f.FirstLinkMade, recorded: Recorded) -> Non
 
 @projects(f.FirstLinkUsed)
 def _first_link_used(write: Writes, fact: f.FirstLinkUsed, recorded: Recorded) -> None:
+    write.insert(links_used, {"request": fact.request})
     write.update(first_links, {"person": fact.person}, {"used": recorded.at})
 
 
@@ -447,6 +451,7 @@ def _enrolment_allowed(write: Writes, fact: f.EnrolmentAllowed, recorded: Record
 
 @projects(f.EnrolmentUsed)
 def _enrolment_used(write: Writes, fact: f.EnrolmentUsed, recorded: Recorded) -> None:
+    write.insert(links_used, {"request": fact.request})
     write.update(asks, {"request": fact.request}, {"used": recorded.at})
     void: Row = {"logins_void": recorded.at, "authenticators_void": recorded.at}
     write.update(persons, {"person": fact.person}, void)

@@ -26,18 +26,19 @@ class Throttle:
         self._failures: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
     def hold_back(self, account: str, peer: str) -> None:
-        """Raises Fault TOO_MANY_FAILURES while the account or the address must wait."""
-        for key, most in ((("account", account), ACCOUNT_FAILURES), (("address", peer), ADDRESS_FAILURES)):
-            now = self._now()
+        """Raises Fault TOO_MANY_FAILURES while the account or the address must wait. `account` is what was typed,
+        ours or not (the answer does not tell which), or "" where a way to log in names none."""
+        now = self._now()
+        for key, most in _limits(account, peer):
             recent = self._failures.get(key, deque())
             while recent and now - recent[0] >= WAIT_SECONDS:
                 recent.popleft()
             if len(recent) >= most:
                 seconds = int(recent[0] + WAIT_SECONDS - now) + 1
-                raise Fault(faults.TOO_MANY_FAILURES, person=key[1], seconds=seconds)
+                raise Fault(faults.TOO_MANY_FAILURES, seconds=seconds)
 
     def failed(self, account: str, peer: str) -> None:
-        for key, most in ((("account", account), ACCOUNT_FAILURES), (("address", peer), ADDRESS_FAILURES)):
+        for key, most in _limits(account, peer):
             self._failures.setdefault(key, deque(maxlen=most)).append(self._now())
             self._failures.move_to_end(key)
         while len(self._failures) > _KEYS:
@@ -46,3 +47,8 @@ class Throttle:
     def passed(self, account: str) -> None:
         """An address is not forgiven by a login: whoever has one account could go on guessing at the others."""
         self._failures.pop(("account", account), None)
+
+
+def _limits(account: str, peer: str) -> list[tuple[tuple[str, str], int]]:
+    named = [(("account", account), ACCOUNT_FAILURES)] if account else []
+    return [*named, (("address", peer), ADDRESS_FAILURES)]
