@@ -110,19 +110,20 @@ class Spending(RuleBasedStateMachine):
         """A lease whose fact is on its way: the process may die before or after it is durable."""
         one = self.sessions[which % len(self.sessions)]
         if one.pending is None:
-            lease = one.meter.reserve(Lease(0, 0))
+            lease = one.meter.reserve(one.meter.nothing)
             one.pending = lease if isinstance(lease, Lease) else None
 
     def settle_lease(self, one: Running) -> None:
         if one.pending is not None:
-            self.make_durable(one.pending)
+            self.make_durable(one)
             one.meter.leased(one.pending)
             one.pending = None
 
-    def make_durable(self, lease: Lease) -> None:
-        for scope in SHARED:
-            self.durable[scope][0] += lease.persons
-            self.durable[scope][1] += lease.rows
+    def make_durable(self, one: Running) -> None:
+        assert one.pending is not None
+        for scope, (persons, rows) in one.meter.shared(one.pending).items():
+            self.durable[Scope(scope)][0] += persons
+            self.durable[Scope(scope)][1] += rows
 
     @precondition(lambda self: self.sessions)
     @rule(which=st.integers(0, 2))
@@ -148,7 +149,7 @@ class Spending(RuleBasedStateMachine):
         """SIGKILL just before or just after the last lease's fact became durable; no session settles."""
         for one in self.sessions:
             if written and one.pending is not None:
-                self.make_durable(one.pending)
+                self.make_durable(one)
             self.crashed = True
         self.sessions.clear()
         self.load()
@@ -204,7 +205,7 @@ def take(one: Meter, missing: Lease) -> Lease:
 
 def test_nothing_is_spent_before_a_lease_is_durable() -> None:
     one = meter(1_000, 1_000)
-    lease = one.reserve(Lease(1, 1))
+    lease = one.reserve(Lease((1,), 1))
     assert isinstance(lease, Lease)
     assert not one.spend(1, (7,), 0)
     one.leased(lease)
@@ -213,18 +214,18 @@ def test_nothing_is_spent_before_a_lease_is_durable() -> None:
 
 def test_leases_double_and_start_small_again_with_the_next_statement() -> None:
     one = meter(100_000, 100_000)
-    assert [take(one, Lease(1, 1)).persons for _ in range(3)] == [
+    assert [take(one, Lease((1,), 1)).rows for _ in range(3)] == [
         FIRST_LEASE,
         2 * FIRST_LEASE,
         4 * FIRST_LEASE,
     ]
     one.end_statement()
-    assert take(one, Lease(1, 1)).persons == FIRST_LEASE
+    assert take(one, Lease((1,), 1)).persons == (FIRST_LEASE,)
 
 
 def test_a_person_shown_again_costs_rows_only() -> None:
     one = meter(2, 100)
-    take(one, Lease(2, 10))
+    take(one, Lease((2,), 10))
     assert one.spend(2, (1, 2), 0)
     assert one.spend(5, (1, 2, 1, 2, 1), 0)
     assert not one.spend(1, (3,), 0)
@@ -236,29 +237,30 @@ def test_a_person_shown_again_costs_rows_only() -> None:
 def test_two_sessions_of_one_worker_share_the_day() -> None:
     day = Account(Scope.DAY, "day", 300, 1_000)
     first, second = meter(10_000, 10_000, day), meter(10_000, 10_000, day)
-    take(first, Lease(256, 256))
+    take(first, Lease((256, 256), 256))
     assert first.spend(200, range(200), 0)
-    assert take(second, Lease(200, 200)) == Lease(44, 256)  # what the day has left, though 56 lie unused
+    assert take(second, Lease((200, 200), 200)) == Lease((256, 44), 256)  # the day has no more, though 56 lie unused
     first.give_back()
-    assert take(second, Lease(56, 0)).persons == 56
+    assert take(second, Lease((0, 56), 0)).persons[1] == 56
     assert second.spend(100, range(1_000, 1_100), 0)
-    assert isinstance(second.reserve(Lease(1, 1)), Shortage)
+    assert isinstance(second.reserve(Lease((0, 1), 0)), Shortage)
     second.end_statement()
     second.give_back()
     assert (day.persons, day.rows) == (300, 300)
 
 
 def test_a_person_whom_both_sessions_saw_is_one_person_of_the_day() -> None:
-    day = Account(Scope.DAY, "day", 1_000, 1_000)
-    first, second = meter(100, 100, day), meter(100, 100, day)
+    day = Account(Scope.DAY, "day", 300, 1_000)
+    first, second = meter(300, 300, day), meter(300, 300, day)
+    take(first, Lease((256, 256), 256))
+    assert first.spend(256, range(256), 0)
+    # The day has 44 persons left; 200 whom it knows already need none of them.
+    take(second, Lease((200, 0), 200))
+    assert second.spend(200, range(200), 0)
     for one in (first, second):
-        take(one, Lease(1, 1))
-        assert one.spend(1, (42,), 0)
-    for one in (first, second):
-        one.end_statement()
         one.give_back()
-    assert (day.persons, day.rows) == (1, 2)
-    assert second.take_given_back() == {"day": (100, 99)}
+    assert (day.persons, day.rows) == (256, 456)
+    assert second.take_given_back() == {"day": (44, 56)}
     assert second.take_given_back() == {}
 
 

@@ -65,7 +65,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    persons: int
+    """`persons` by account, in the order of the meter's accounts: one may know whom another has yet to count.
+    A row is a row in each of them."""
+
+    persons: tuple[int, ...]
     rows: int
 
 
@@ -84,57 +87,67 @@ class Shortage:
 class Meter:
     """One session's spending from its accounts. The session's protocol object owns it.
 
-    `accounts[0]` is the session's own: every person of the session is in its set, and each other account's
-    set is brought up to date by `end_statement`.
+    `accounts[0]` is the session's own; the set of each other account holds at least the session's persons.
     """
 
-    __slots__ = (
-        "_fresh",
-        "_given",
-        "_next",
-        "accounts",
-        "persons",
-        "persons_left",
-        "rows",
-        "rows_left",
-        "short",
-    )
+    __slots__ = ("_given", "_left", "_next", "accounts", "persons", "rows", "rows_left", "short")
 
     def __init__(self, accounts: tuple[Account, ...]) -> None:
         if accounts[0].scope is not Scope.SESSION:
             raise ValueError("the first account is the session's own")
         self.accounts = accounts
-        self.persons_left = 0  # leased, durable, unspent
+        self._left = [0] * len(accounts)  # persons leased, durable, unspent, by account
         self.rows_left = 0
         self.persons = 0  # counted in this session
         self.rows = 0
         self._next = FIRST_LEASE
-        self._fresh = BitMap64()  # counted in this statement for the first time in this session
         self._given: dict[str, tuple[int, int]] = {}
-        self.short = Lease(0, 0)  # what the last refused `spend` missed
+        self.short = self.nothing  # what the last refused `spend` missed
+
+    @property
+    def nothing(self) -> Lease:
+        return Lease((0,) * len(self.accounts), 0)
+
+    @property
+    def left(self) -> int:
+        """Rows that can certainly still be spent."""
+        return min(self.rows_left, *self._left)
 
     def reserve(self, missing: Lease) -> Lease | Shortage:
         """Take the next lease from every account; spendable after `leased`, once the ledger has it.
 
         The shortage of the tightest account is returned when nothing is free of what is `missing`."""
-        few_persons = min(self.accounts, key=Account.free_persons)
+        size = self._next
         few_rows = min(self.accounts, key=Account.free_rows)
-        persons = min(max(self._next, missing.persons), few_persons.free_persons())
-        rows = min(max(self._next, missing.rows), few_rows.free_rows())
-        # What is missing is named, not what else happens to be leased out in full.
-        if rows == 0 and (missing.rows or (persons == 0 and not missing.persons)):
+        rows = min(max(size, missing.rows), few_rows.free_rows())
+        if rows == 0 and missing.rows:
             return Shortage(few_rows, of_rows=True)
-        if persons == 0 and missing.persons:
-            return Shortage(few_persons, of_rows=False)
-        for account in self.accounts:
-            account.persons += persons
+        persons = tuple(
+            min(max(size, wanted), account.free_persons())
+            for account, wanted in zip(self.accounts, missing.persons, strict=True)
+        )
+        for account, wanted, found in zip(self.accounts, missing.persons, persons, strict=True):
+            if wanted and not found:
+                return Shortage(account, of_rows=False)
+        if not rows and not any(persons):
+            return Shortage(few_rows, of_rows=True)
+        for account, found in zip(self.accounts, persons, strict=True):
+            account.persons += found
             account.rows += rows
-        self._next = min(self._next * 2, LARGEST_LEASE)
+        self._next = min(size * 2, LARGEST_LEASE)
         return Lease(persons, rows)
+
+    def shared(self, lease: Lease) -> dict[str, tuple[int, int]]:
+        """Account key -> (persons, rows) of a lease, for the fact that makes it durable."""
+        return {
+            account.key: (persons, lease.rows)
+            for account, persons in zip(self.accounts, lease.persons, strict=True)
+            if account.scope is not Scope.SESSION
+        }
 
     def leased(self, lease: Lease) -> None:
         """The lease is durable: it may be spent."""
-        self.persons_left += lease.persons
+        self._left = [left + more for left, more in zip(self._left, lease.persons, strict=True)]
         self.rows_left += lease.rows
 
     def spend(self, rows: int, ids: Collection[int], anonymous: int) -> bool:
@@ -142,50 +155,45 @@ class Meter:
 
         False, and nothing spent, when the lease is short."""
         fresh = None
-        new = anonymous
+        new = [anonymous] * len(self.accounts)
         if ids:
             fresh = BitMap64(ids)
             fresh -= self.accounts[0].seen
-            new += len(fresh)
-        if rows > self.rows_left or new > self.persons_left:
-            self.short = Lease(max(0, new - self.persons_left), max(0, rows - self.rows_left))
+            if fresh:
+                new = [anonymous + len(fresh)]
+                new += [anonymous + len(fresh - account.seen) for account in self.accounts[1:]]
+        left = [have - need for have, need in zip(self._left, new, strict=True)]
+        if rows > self.rows_left or min(left) < 0:
+            self.short = Lease(tuple(max(0, -rest) for rest in left), max(0, rows - self.rows_left))
             return False
+        self._left = left
         self.rows_left -= rows
-        self.persons_left -= new
         self.rows += rows
-        self.persons += new
+        self.persons += new[0]
         if fresh:
-            self.accounts[0].seen |= fresh
-            self._fresh |= fresh
+            for account in self.accounts:
+                account.seen |= fresh
         return True
 
     def end_statement(self) -> None:
-        """Give back, account by account, what was leased for persons whom that account had counted before."""
+        """The next statement begins with a small lease again."""
         self._next = FIRST_LEASE
-        if self._fresh:
-            for account in self.accounts[1:]:
-                known = account.seen.intersection_cardinality(self._fresh)
-                self._give_back(account, known, 0)
-                account.seen |= self._fresh
-            self._fresh = BitMap64()
 
     def give_back(self) -> None:
         """Return the unspent lease to every account (the session ends, or a sibling runs short)."""
-        for account in self.accounts:
-            self._give_back(account, self.persons_left, self.rows_left)
-        self.persons_left = self.rows_left = 0
+        for account, persons in zip(self.accounts, self._left, strict=True):
+            account.persons -= persons
+            account.rows -= self.rows_left
+            if account.scope is not Scope.SESSION and (persons or self.rows_left):
+                before = self._given.get(account.key, (0, 0))
+                self._given[account.key] = (before[0] + persons, before[1] + self.rows_left)
+        self._left = [0] * len(self.accounts)
+        self.rows_left = 0
 
     def take_given_back(self) -> dict[str, tuple[int, int]]:
         """Account key -> (persons, rows) given back since the last call, for the fact that makes it durable."""
         given, self._given = self._given, {}
         return given
-
-    def _give_back(self, account: Account, persons: int, rows: int) -> None:
-        account.persons -= persons
-        account.rows -= rows
-        if account.scope is not Scope.SESSION and (persons or rows):
-            before = self._given.get(account.key, (0, 0))
-            self._given[account.key] = (before[0] + persons, before[1] + rows)
 
 
 def limits_of(limits: Limits, scope: Scope) -> tuple[int, int]:

@@ -71,13 +71,11 @@ class AccessRefused(Fact):
 
 @fact("gate.budget_leased", version=1)
 class BudgetLeased(Fact):
-    """`persons` and `rows` were reserved for a session in each of `accounts` (day, ticket, client) before
-    anything passed. What a session that never settled has leased stays spent."""
+    """(persons, rows) were reserved for a session, account by account (day, ticket, client), before anything
+    passed. What a session that never settled has leased stays spent."""
 
     session: str
-    accounts: tuple[str, ...]
-    persons: int
-    rows: int
+    leased: dict[str, tuple[int, int]]
 
 
 @fact("gate.budget_settled", version=1)

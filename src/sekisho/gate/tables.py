@@ -51,8 +51,8 @@ def _closed(write: Writes, fact: TicketClosed, recorded: Recorded) -> None:
 
 @projects(BudgetLeased)
 def _leased(write: Writes, fact: BudgetLeased, recorded: Recorded) -> None:
-    for account in fact.accounts:
-        write.add(budget_use, {"account": account}, {"persons": fact.persons, "rows": fact.rows})
+    for account, (persons, rows) in fact.leased.items():
+        write.add(budget_use, {"account": account}, {"persons": persons, "rows": rows})
 
 
 @projects(BudgetSettled)

@@ -132,7 +132,6 @@ class Admissions:
     async def leave(self, admission: Admission, totals: Totals) -> None:
         """Close the session in the ledger. When the ledger has failed its lease stays spent, by design."""
         meter, grant = admission.meter, admission.grant
-        meter.end_statement()
         meter.give_back()
         self.book.close(meter)
         parts: list[Sealed] = []

@@ -1,6 +1,8 @@
 """What every door can record of a session. Durations in microseconds; texts, parameters and the set of
 persons seen are confidential parts under the client organisation's key."""
 
+from collections.abc import Iterator
+
 from sekisho.ledger import Commitment, Fact, fact
 
 
@@ -53,6 +55,44 @@ class Statement(Fact):
     outcome: str
     code: str
     text: Commitment
+
+
+@fact("relay.statements", version=1)
+class Statements(Fact):
+    """Several executions of one and the same statement in quick succession, all passed. The figures of each stand at
+    its place in `rows`, `persons`, `bytes` and `duration`; the statement numbers are `first` and those after it."""
+
+    session: str
+    first: int
+    ticket: str
+    organisation: str
+    read: tuple[str, ...]
+    masked: tuple[str, ...]
+    rows: tuple[int, ...]
+    persons: tuple[int, ...]
+    bytes: tuple[int, ...]
+    duration: tuple[int, ...]
+    text: Commitment
+
+    def each(self) -> Iterator[Statement]:
+        """Each execution as a `Statement` of its own: what a reader of statements reads."""
+        figures = zip(self.rows, self.persons, self.bytes, self.duration, strict=True)
+        for number, (rows, persons, size, duration) in enumerate(figures, self.first):
+            yield Statement(
+                session=self.session,
+                number=number,
+                ticket=self.ticket,
+                organisation=self.organisation,
+                read=self.read,
+                masked=self.masked,
+                rows=rows,
+                persons=persons,
+                bytes=size,
+                duration=duration,
+                outcome="passed",
+                code="",
+                text=self.text,
+            )
 
 
 @fact("relay.parameters_recorded", version=1)

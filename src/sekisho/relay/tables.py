@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Column, Index, String, Table, Text
 
 from sekisho.ledger import Recorded, Writes, projects, values_of
 from sekisho.ledger.tables import Timestamp, metadata
-from sekisho.relay.facts import SessionClosed, SessionOpened, Statement
+from sekisho.relay.facts import SessionClosed, SessionOpened, Statement, Statements
 
 sessions = Table(
     "sessions",
@@ -34,7 +34,14 @@ sessions = Table(
 @projects(SessionOpened)
 def _opened(write: Writes, fact: SessionOpened, recorded: Recorded) -> None:
     row = values_of(fact)
-    empty: dict[str, str | int] = {"reason": "", "statements": 0, "rows": 0, "persons": 0, "bytes": 0, "seen": ""}
+    empty: dict[str, str | int] = {
+        "reason": "",
+        "statements": 0,
+        "rows": 0,
+        "persons": 0,
+        "bytes": 0,
+        "seen": "",
+    }
     write.upsert(
         sessions, {"session": row.pop("session")}, {**row, "opened": recorded.at, "closed": None, **empty}
     )
@@ -44,6 +51,17 @@ def _opened(write: Writes, fact: SessionOpened, recorded: Recorded) -> None:
 def _statement(write: Writes, fact: Statement, recorded: Recorded) -> None:
     # Summed while the session lives; the closing fact's totals must agree with these sums.
     deltas = {"statements": 1, "rows": fact.rows, "persons": fact.persons, "bytes": fact.bytes}
+    write.add(sessions, {"session": fact.session}, deltas, must_exist=True)
+
+
+@projects(Statements)
+def _statements(write: Writes, fact: Statements, recorded: Recorded) -> None:
+    deltas = {
+        "statements": len(fact.rows),
+        "rows": sum(fact.rows),
+        "persons": sum(fact.persons),
+        "bytes": sum(fact.bytes),
+    }
     write.add(sessions, {"session": fact.session}, deltas, must_exist=True)
 
 

@@ -76,7 +76,7 @@ class Connection:
             await self._done
         finally:
             closing.cancel()
-            self.session.close()
+            await self.session.close()
             target.wire.close()
             client.close()
         with suppress(TimeoutError):  # a client that does not read its last words is not waited for

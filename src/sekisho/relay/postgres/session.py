@@ -18,18 +18,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-import msgspec
-
 from sekisho.faults import Fault
 from sekisho.gate import faults as gate_faults
 from sekisho.gate.budget import SCOPE_NAMES, Lease, Meter, Shortage
 from sekisho.gate.facts import BudgetLeased
-from sekisho.ledger import Commitment, Fact, Ledger, Recorded, Sealed
+from sekisho.ledger import Fact, Ledger, Recorded, Sealed
 from sekisho.relay import faults
 from sekisho.relay.admission import Admission
-from sekisho.relay.facts import ChannelRefused, ParametersRecorded, Statement, StatementRevealed
+from sekisho.relay.facts import ChannelRefused
 from sekisho.relay.postgres.persons import Counted, CountedKeys, Persons
 from sekisho.relay.postgres.plan import Origins, Plan, make_plan
+from sekisho.relay.postgres.statements import Journal, Running
 from sekisho.relay.postgres.words import error, may_report, without_data
 from sekisho.wire.faults import ProtocolViolation
 from sekisho.wire.postgres import backend as b
@@ -39,9 +38,7 @@ from sekisho.wire.postgres.errors import ADMIN_SHUTDOWN, INSUFFICIENT_PRIVILEGE,
 from sekisho.wire.postgres.exchange import Exchange, Request
 from sekisho.wire.postgres.rows import Rows, row_reader
 
-_TEXTS_KEPT: Final = 1024  # distinct statement texts whose commitment a session remembers
 _LEASE_AHEAD: Final = 4  # ask for the next lease while this many runs as long as the last one are covered
-_PARAMETER_BYTES: Final = 64 << 10  # bind parameters are sealed in segments of about this size
 
 
 class Shell(Protocol):
@@ -58,37 +55,6 @@ class Shell(Protocol):
 
     def end(self, reason: str) -> None:
         """Close both sides once what was given to `to_client` is sent."""
-
-
-class _Running:
-    """The statement whose result is being sent. `plan` is None until it shows rows."""
-
-    __slots__ = (
-        "bytes",
-        "code",
-        "number",
-        "outcome",
-        "persons",
-        "plan",
-        "request",
-        "revealed",
-        "rows",
-        "started",
-        "who",
-    )
-
-    def __init__(self, number: int, request: Request, started: float) -> None:
-        self.number = number
-        self.request = request
-        self.started = started
-        self.plan: Plan | None = None
-        self.who: Persons | None = None
-        self.revealed = False
-        self.rows = 0
-        self.persons = 0
-        self.bytes = 0
-        self.outcome = "passed"
-        self.code = ""
 
 
 class Session:
@@ -113,7 +79,7 @@ class Session:
         self._plans: dict[b.RowDescription, Plan] = {}
         self._plan: Plan | None = None  # of the last description of a result, `_planned`
         self._planned: b.RowDescription | None = None
-        self._statement: _Running | None = None
+        self._statement: Running | None = None
         self._started: deque[tuple[Request, float]] = deque()
         self._discarding = False  # we sent an error: the target's answers up to ReadyForQuery are dropped
         self._messages: Iterator[ServerMessage] = iter(())
@@ -122,13 +88,12 @@ class Session:
         self._then: Callable[[], None] = lambda: None  # what is done when it is there
         self._leasing = False
         self._out: list[bytes] = []
-        self._texts: dict[bytes, Commitment] = {}
-        self._parameters: list[tuple[int, tuple[bytes | None, ...]]] = []
-        self._parameter_bytes = 0
+        self._journal = Journal(admission, ledger.vault, self._record)
         self._channels: set[str] = set()
         self.statements = 0
         self.bytes = 0
         self._ended = False
+        self._last: asyncio.Future[Recorded] | None = None  # the ledger works in order: after it, all is written
 
     def begin(self, shell: Shell, origins: Origins, from_target: BackendDecoder) -> None:
         """The target is open: messages may come."""
@@ -294,12 +259,12 @@ class Session:
         statement.plan = plan
         if plan.revealed and not statement.revealed:
             statement.revealed = True
-            self._reveal(statement, plan)
+            self._journal.reveal(statement, plan.revealed, self._resume)
             self._wait(lambda: self._meter_rows(rows, statement, plan))
             return
         self._meter_rows(rows, statement, plan)
 
-    def _meter_rows(self, rows: Rows, statement: _Running, plan: Plan) -> None:
+    def _meter_rows(self, rows: Rows, statement: Running, plan: Plan) -> None:
         anonymous = plan.anonymous_persons
         if anonymous == 0:
             self._send_rows(statement, rows.count, 0, rows.frames)
@@ -311,14 +276,14 @@ class Session:
                 statement.who = Persons(plan, self._subject_key)
             self._spend(statement.who.count(rows, self.from_target.raw), rows, statement)
 
-    def _spend(self, counted: Counted | CountedKeys, rows: Rows, statement: _Running) -> None:
+    def _spend(self, counted: Counted | CountedKeys, rows: Rows, statement: Running) -> None:
         """Send the rows that the lease covers; ask for the next lease, or cut, where it does not."""
         meter = self._meter
         before = meter.persons
         if counted.spend(meter):
             self._send_rows(statement, rows.count, meter.persons - before, rows.frames)
-            if not self._leasing and min(meter.persons_left, meter.rows_left) < _LEASE_AHEAD * rows.count:
-                self._lease(Lease(0, 0))  # in good time: the next rows need not wait for the disk
+            if not self._leasing and meter.left < _LEASE_AHEAD * rows.count:
+                self._lease(meter.nothing)  # in good time: the next rows need not wait for the disk
             return
         shortage = None if self._leasing else self._lease(meter.short)
         if shortage is None:
@@ -328,13 +293,13 @@ class Session:
         self._send_rows(statement, fitting, meter.persons - before, rows.first(fitting))
         self._cut(statement, shortage)
 
-    def _send_rows(self, statement: _Running, rows: int, persons: int, frames: bytes) -> None:
+    def _send_rows(self, statement: Running, rows: int, persons: int, frames: bytes) -> None:
         statement.rows += rows
         statement.persons += persons
         statement.bytes += len(frames)
         self._out.append(frames)
 
-    def _cut(self, statement: _Running, shortage: Shortage) -> None:
+    def _cut(self, statement: Running, shortage: Shortage) -> None:
         account = shortage.account
         scope = SCOPE_NAMES[account.scope][self._admission.language == "ja"]
         kind = gate_faults.BUDGET_ROWS if shortage.of_rows else gate_faults.BUDGET_PERSONS
@@ -356,7 +321,7 @@ class Session:
 
     def _lease(self, missing: Lease) -> Shortage | None:
         """Ask the ledger for the next lease; None when one is on its way."""
-        meter, admission = self._meter, self._admission
+        meter = self._meter
         lease = meter.reserve(missing)
         if isinstance(lease, Shortage):
             # Others who share the account may hold leases that they do not need.
@@ -365,12 +330,7 @@ class Session:
             lease = meter.reserve(missing)
             if isinstance(lease, Shortage):
                 return lease
-        fact = BudgetLeased(
-            session=admission.session,
-            accounts=tuple(account.key for account in meter.accounts[1:]),
-            persons=lease.persons,
-            rows=lease.rows,
-        )
+        fact = BudgetLeased(session=self._admission.session, leased=meter.shared(lease))
         self._leasing = True
         granted: Lease = lease
         self._record(fact, lambda: self._leased(granted))
@@ -380,18 +340,6 @@ class Session:
         self._leasing = False
         self._meter.leased(lease)
         self._resume()
-
-    def _reveal(self, statement: _Running, plan: Plan) -> None:
-        text, parts = self._text(statement.request.sql)
-        fact = StatementRevealed(
-            session=self._admission.session,
-            number=statement.number,
-            ticket=self._admission.grant.ticket,
-            organisation=self._admission.grant.organisation,
-            revealed=plan.revealed,
-            text=text,
-        )
-        self._record(fact, self._resume, parts)
 
     def _wait(self, then: Callable[[], None]) -> None:
         self._then = then
@@ -409,11 +357,22 @@ class Session:
         if not self._waiting and not self._ended:
             self._shell.proceed()
 
-    def _record(self, fact: Fact, then: Callable[[], None] | None, parts: tuple[Sealed, ...] = ()) -> None:
+    def _record(
+        self,
+        fact: Fact,
+        then: Callable[[], None] | None,
+        parts: tuple[Sealed, ...] = (),
+        *,
+        urgent: bool = True,
+    ) -> None:
         """Record; `then` runs when the fact is durable. A ledger that refuses ends the session."""
         try:
             future = self._ledger.record_soon(
-                fact, by=self._admission.grant.person, about=self._admission.session, parts=parts
+                fact,
+                by=self._admission.grant.person,
+                about=self._admission.session,
+                parts=parts,
+                urgent=urgent,
             )
         except Fault:
             self.end(Fault(faults.LEDGER_DOWN), "ledger")
@@ -422,14 +381,15 @@ class Session:
         def recorded(done: "asyncio.Future[Recorded]") -> None:
             if done.cancelled() or done.exception() is not None:
                 self.end(Fault(faults.LEDGER_DOWN), "ledger")
-            elif then is not None and not self._ended:
+            elif then is not None:
                 then()
 
+        self._last = future
         future.add_done_callback(recorded)
 
     # -- statements ---------------------------------------------------------------------------------------------
 
-    def _statement_of(self, request: Request) -> _Running:
+    def _statement_of(self, request: Request) -> Running:
         """The statement that this request runs; a simple query may run several, one after the other."""
         if self._statement is None:
             started = time.monotonic()
@@ -442,7 +402,7 @@ class Session:
                     break
                 self._started.popleft()
             self.statements += 1
-            self._statement = _Running(self.statements, request, started)
+            self._statement = Running(self.statements, request, started)
         return self._statement
 
     def _finish(self, request: Request | None) -> None:
@@ -486,58 +446,9 @@ class Session:
         self._discarding = True
         self._record_statement(statement)
 
-    def _record_statement(self, statement: _Running) -> None:
+    def _record_statement(self, statement: Running) -> None:
         self._statement = None
-        admission, plan = self._admission, statement.plan
-        portal = statement.request.portal
-        if portal is not None and portal.parameters:
-            self._parameter_bytes += 32 + sum(len(value) for value in portal.parameters if value)
-            self._parameters.append((statement.number, portal.parameters))
-            if self._parameter_bytes >= _PARAMETER_BYTES:
-                self._record_parameters()
-        text, parts = self._text(statement.request.sql)
-        self._record(
-            Statement(
-                session=admission.session,
-                number=statement.number,
-                ticket=admission.grant.ticket,
-                organisation=admission.grant.organisation,
-                read=plan.read if plan else (),
-                masked=plan.masked if plan else (),
-                rows=statement.rows,
-                persons=statement.persons,
-                bytes=statement.bytes,
-                duration=int((time.monotonic() - statement.started) * 1e6),
-                outcome=statement.outcome,
-                code=statement.code,
-                text=text,
-            ),
-            None,
-            parts,
-        )
-
-    def _text(self, sql: bytes | None) -> tuple[Commitment, tuple[Sealed, ...]]:
-        """The commitment to a statement's text; sealed once per session, stored with the first fact."""
-        sql = sql or b""
-        if (known := self._texts.get(sql)) is not None:
-            return known, ()
-        sealed = self._ledger.vault.seal(self._admission.grant.organisation, sql)
-        if len(self._texts) >= _TEXTS_KEPT:
-            self._texts.clear()
-        self._texts[sql] = sealed.commitment
-        return sealed.commitment, (sealed,)
-
-    def _record_parameters(self) -> None:
-        if not self._parameters:
-            return
-        content = msgspec.msgpack.encode(self._parameters)
-        sealed = self._ledger.vault.seal(self._admission.grant.organisation, content)
-        first, last = self._parameters[0][0], self._parameters[-1][0]
-        self._parameters, self._parameter_bytes = [], 0
-        fact = ParametersRecorded(
-            session=self._admission.session, first=first, last=last, content=sealed.commitment
-        )
-        self._record(fact, None, (sealed,))
+        self._journal.ended(statement)
 
     # -- other channels -----------------------------------------------------------------------------------------
 
@@ -569,10 +480,15 @@ class Session:
             self._shell.to_client(error(fault, ADMIN_SHUTDOWN, self._admission.language, fatal=True))
         self._shell.end(reason)
 
-    def close(self) -> None:
-        """Both sides are gone: record what was still running. The ledger may refuse; then it has failed."""
+    async def close(self) -> None:
+        """Both sides are gone: record what was still running, and return when the ledger has it all.
+
+        When the ledger has failed, the lease stays spent."""
         self._ended = True
         if self._statement is not None:
             self._statement.outcome = "lost"
             self._record_statement(self._statement)
-        self._record_parameters()
+        self._journal.close()
+        if self._last is not None:
+            await asyncio.wait([self._last])
+            await asyncio.sleep(0)  # its callback, too, has run: a lease that came late can be given back
