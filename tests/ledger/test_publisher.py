@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from ledger_examples import LocalWitness, Visited
+from ledger_examples import LocalWitness, Visited, run_sql
 
+from sekisho.evidence import faults
+from sekisho.evidence.log import TileLog
 from sekisho.evidence.note import NoteSigner
 from sekisho.evidence.policy import Policy
 from sekisho.evidence.verify import verify_folder
@@ -208,9 +210,6 @@ async def test_only_one_publisher_works(
 async def test_a_full_disk_delays_publication_and_nothing_else(
     ledger: Ledger, tmp_path: Path, signer: NoteSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sekisho.evidence import faults
-    from sekisho.evidence.log import TileLog
-
     integrate = TileLog.integrate
     full = True
 
@@ -228,3 +227,24 @@ async def test_a_full_disk_delays_publication_and_nothing_else(
         await ledger.reached(recorded.seq, Level.PUBLISHED, 5)
     names = [one.fact for one in await ledger.facts(0, 10)]
     assert names == ["test.visited", "ledger.publication_failed", "ledger.publication_resumed"]
+
+
+@pytest.mark.e2e
+async def test_a_publisher_that_lost_its_lock_stops(
+    new_database: Callable[[], Awaitable[str]], keys: KeyRing, tmp_path: Path, signer: NoteSigner
+) -> None:
+    url = await new_database()
+    async with await Ledger.open(url, keys=keys) as ledger, asyncio.TaskGroup() as group:
+        running = group.create_task(_expect_lost(ledger, tmp_path, signer))
+        recorded = await ledger.record(Visited(rows=1), by="p", about="s")
+        await ledger.reached(recorded.seq, Level.PUBLISHED, 5)
+        await run_sql(
+            url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sekisho publisher'",
+        )
+        await running
+
+
+async def _expect_lost(ledger: Ledger, tmp_path: Path, signer: NoteSigner) -> None:
+    with pytest.raises(Fault, match="SEK-LEDG-023"):
+        await Publisher(ledger, tmp_path / "log", signer, interval=0.05).run()

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 from ledger_examples import RoomOpened, Visited
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from sekisho.ledger import KeyRing, Ledger, Recorded
-from sekisho.ledger.tables import OFFSETS
+from sekisho.ledger.tables import FACTS, OFFSETS
 
 
 async def take(ledger: Ledger, count: int, *, ack: bool, name: str = "watch") -> list[Recorded]:
@@ -65,10 +65,6 @@ async def test_reading_cannot_write(ledger: Ledger) -> None:
 
 
 async def test_one_read_is_one_snapshot(ledger: Ledger) -> None:
-    from sqlalchemy import func, select
-
-    from sekisho.ledger.tables import FACTS
-
     async with ledger.read() as connection:
         assert await connection.scalar(select(func.count()).select_from(FACTS)) == 0
         await ledger.record(Visited(rows=1), by="p", about="s")

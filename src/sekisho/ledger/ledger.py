@@ -37,6 +37,8 @@ from sekisho.ledger.tables import CHECKPOINTS, ERASURES, FACTS, OFFSETS, PARTS
 from sekisho.ledger.vault import Commitment, Erased, KeyRing, Sealed
 
 LARGEST_BATCH: Final = 2_048
+_PAUSE: Final = 0.01  # seconds; a busy ledger has hundreds of turns a second
+_LINGER: Final = 0.005  # seconds that a batch for which nobody waits may gather more
 _POLL: Final = 0.5  # seconds; what other processes do comes without a call
 _Waiter = asyncio.Future[Any]
 _Outcome = tuple[_Waiter, object]  # a value, or a Fault
@@ -63,11 +65,12 @@ class Ledger:
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[Pending | Aside, _Waiter]] = deque()
         self._wake = threading.Event()
+        self._urgent = threading.Event()
         self._idle = False
         self._closing = False
         self._fault: Fault | None = None
         self._failed: asyncio.Future[Fault] = self._loop.create_future()
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: set[asyncio.Future[None]] = set()
         self._hooks: list[Callable[[Sequence[Recorded]], None]] = []
         self._opened: asyncio.Future[Head] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -109,6 +112,7 @@ class Ledger:
     async def close(self) -> None:
         """Write what waits, then stop. Idempotent."""
         self._closing = True
+        self._urgent.set()
         self._wake.set()
         await asyncio.shield(self._ended)
         self._turn()
@@ -125,13 +129,17 @@ class Ledger:
         return await self._record(fact, by=by, about=about, parts=parts)
 
     def record_soon(
-        self, fact: Fact, *, by: str, about: str, parts: Sequence[Sealed] = ()
+        self, fact: Fact, *, by: str, about: str, parts: Sequence[Sealed] = (), urgent: bool = True
     ) -> asyncio.Future[Recorded]:
-        """As `record`, without waiting: the future resolves when the fact is durable. Fault QUEUE_FULL."""
+        """As `record`, without waiting: the future resolves when the fact is durable. Fault QUEUE_FULL.
+
+        What is not `urgent` may wait some milliseconds for company: transactions that nobody waits for would cost
+        those who do.
+        """
         if len(self._queue) >= self._capacity:
             raise Fault(QUEUE_FULL, capacity=self._capacity)
         kind, tail = encode_tail(fact, by=by, about=about)
-        return self._submit(Pending(fact, kind, tail, by, about, parts))
+        return self._submit(Pending(fact, kind, tail, by, about, parts), urgent=urgent)
 
     async def _record(
         self,
@@ -150,13 +158,15 @@ class Ledger:
         assert isinstance(recorded, Recorded)  # noqa: S101 (for the type checker)
         return recorded
 
-    def _submit(self, item: Pending | Aside) -> _Waiter:
+    def _submit(self, item: Pending | Aside, *, urgent: bool = True) -> _Waiter:
         if self._fault is not None:
             raise self._fault
         if self._closing:
             raise Fault(CLOSED)
         waiter: _Waiter = self._loop.create_future()
         self._queue.append((item, waiter))
+        if urgent and not self._urgent.is_set():
+            self._urgent.set()
         if self._idle:
             self._idle = False
             self._wake.set()
@@ -202,6 +212,9 @@ class Ledger:
             if not queue and not self._closing:
                 self._wake.wait()
             self._idle = False
+        if len(queue) < LARGEST_BATCH:
+            self._urgent.wait(_LINGER)
+            self._urgent.clear()
         return [queue.popleft() for _ in range(min(len(queue), LARGEST_BATCH))]
 
     def _commit(
@@ -263,7 +276,7 @@ class Ledger:
         self._turn()
 
     def _turn(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, set()
         for turn in waiting:
             _set(turn, None)
 
@@ -272,8 +285,11 @@ class Ledger:
         if self._closing:
             return
         turn: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.append(turn)
-        await asyncio.wait([turn], timeout=timeout)
+        self._waiting.add(turn)
+        try:
+            await asyncio.wait([turn], timeout=timeout)
+        finally:
+            self._waiting.discard(turn)
 
     def on_recorded(self, hook: Callable[[Sequence[Recorded]], None]) -> None:
         """Call `hook` in the event loop with each batch recorded by this process, in order, before it is told."""
@@ -338,6 +354,7 @@ class Ledger:
             if loop.time() >= deadline or self._closing:
                 raise Fault(NOT_REACHED, seq=seq, level=level.value, seconds=timeout)
             await self.wait_turn(min(_POLL, deadline - loop.time()))
+            await asyncio.sleep(_PAUSE)
 
     async def _has_reached(self, seq: int, level: Level) -> bool:
         if level is Level.DURABLE:

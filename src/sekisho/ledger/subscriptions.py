@@ -1,5 +1,6 @@
 """A reader of facts that remembers how far it came."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 _PAGE: Final = 500
 _POLL: Final = 0.5  # seconds; facts of other processes come without a call
+_PAUSE: Final = 0.05  # seconds; a busy ledger has hundreds of turns a second
 
 
 class Subscription:
@@ -32,12 +34,15 @@ class Subscription:
         while not ledger.closing:
             if ledger.fault is not None:
                 raise ledger.fault
-            page = await ledger.facts(start, _PAGE, names=self._names)
+            end = await ledger.size()
+            page = await ledger.facts(start, _PAGE, names=self._names) if start < end else []
             for recorded in page:
                 yield recorded
                 start = recorded.seq + 1
-            if not page:
+            if len(page) < _PAGE:
+                start = max(start, end)  # what lies between has other names
                 await ledger.wait_turn(_POLL)
+                await asyncio.sleep(_PAUSE)
 
     async def ack(self, recorded: Recorded) -> None:
         """Remember durably that everything up to and including this fact was handled."""
