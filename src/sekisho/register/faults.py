@@ -234,3 +234,42 @@ NAMES_NOTHING: Final = fault_kind(
     ja="{sheet}の{row}行目「{column}」の「{text}」は、{other}のどの行にもありません。何も取り込んでいません。"
     "その行を加えるか、IDを直してください。",
 )
+# What keeps a target from being surveyed, or a proposal from being confirmed.
+CANNOT_SURVEY: Final = fault_kind(
+    "SEK-REG-181",
+    en="{target} could not be read as {role}: {reason}. Nothing was proposed; check the address, the role and its"
+    " password.",
+    ja="{target}を{role}として読み取れませんでした({reason})。何も提案していません。"
+    "接続先、ロール、パスワードを確かめてください。",
+)
+UNKNOWN_TARGET: Final = fault_kind(
+    "SEK-REG-182",
+    en="There is no target {target} in the register. Nothing was done; register it first.",
+    ja="台帳に対象{target}がありません。何も行っていません。先に登録してください。",
+)
+PROPOSAL_UNREADABLE: Final = fault_kind(
+    "SEK-REG-183",
+    en="{name} is no proposal that can be confirmed: {reason}. Nothing was taken over; correct it there.",
+    ja="{name}は確定できる提案ではありません({reason})。何も取り込んでいません。該当箇所を直してください。",
+)
+PROPOSAL_INCOMPLETE: Final = fault_kind(
+    "SEK-REG-184",
+    en="The dataset {dataset}: {field} is missing, or names nothing that is known (“{text}”). Nothing was taken over;"
+    " write it into the proposal.",
+    ja="データセット{dataset}の{field}が未記入か、該当するものがありません(「{text}」)。何も取り込んでいません。"
+    "提案に記入してください。",
+)
+TABLE_TWICE: Final = fault_kind(
+    "SEK-REG-185",
+    en="The table {table} of {target} belongs to the dataset {other} already. Nothing was taken over; a table has one"
+    " client. Remove it from {dataset}.",
+    ja="{target}の表{table}は既にデータセット{other}のものです。何も取り込んでいません。"
+    "一つの表の委託元は一つです。{dataset}から除いてください。",
+)
+SHARED_TABLE: Final = fault_kind(
+    "SEK-REG-186",
+    en="The table {table} holds the rows of several clients, divided by {column}. No door can divide it, so it was not"
+    " taken over; make one view for each client, and scan again.",
+    ja="表{table}には列{column}で区別される複数の委託元の行があります。関所では分けられないため、取り込んでいません。"
+    "委託元ごとのビューを作り、もう一度調べてください。",
+)
