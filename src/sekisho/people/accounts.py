@@ -14,6 +14,7 @@ from sekisho.faults import Fault, Language
 from sekisho.ledger import Connection, Ledger, Recorded
 from sekisho.people import faults
 from sekisho.people.facts import AccountAdded, PersonAdded
+from sekisho.people.identity import Authenticated, minted
 from sekisho.people.tables import accounts, persons
 
 # No dot: a door's login name is "person.ticket".
@@ -128,6 +129,13 @@ async def add_account(ledger: Ledger, added: AccountAdded, *, by: str) -> Record
         await require_active(connection, added.person)
     # About the account: from its name alone its human is found among the facts.
     return await ledger.record(added, by=by, about=added.account)
+
+
+async def switch_account(connection: Connection, who: Authenticated, account: str) -> Authenticated:
+    """The same human under another of its accounts, to enrol an authenticator for it. Raises Fault NO_SUCH_PERSON."""
+    if await human_of(connection, account) != who.person:
+        raise Fault(faults.NO_SUCH_PERSON, person=account)
+    return minted(account, who.person, who.method, who.peer)
 
 
 def _check_id(name: str) -> None:

@@ -1,17 +1,27 @@
 """Password and one-time code, checked together: a failure never says which of the two was wrong."""
 
+import asyncio
 import secrets
 from dataclasses import dataclass
+from typing import Final
 
 import argon2
 import msgspec
 import pyotp
+
+from sekisho.faults import Fault
+from sekisho.ledger import Ledger
+from sekisho.people import faults
+from sekisho.people.facts import CodeUsed, CredentialSet
+from sekisho.people.identity import Authenticated
 
 _HASHER = argon2.PasswordHasher()  # the library's defaults follow RFC 9106's low-memory profile
 # Spent on an unknown person, so that an answer's delay does not tell who exists.
 _DECOY = _HASHER.hash(secrets.token_hex(16))
 
 STEP_SECONDS = 30
+SHORTEST: Final = 12
+_LONGEST: Final = 1024  # argon2 hashes whatever it is given
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -52,9 +62,37 @@ def check(credential: bytes | None, password: str, code: str, *, now: float, las
         return None
     if known is None:
         return None
-    totp = pyotp.TOTP(known.totp)
+    step = _step_of(known.totp, code, now)
+    return step if step is not None and step > last_step else None
+
+
+def _step_of(secret: str, code: str, now: float) -> int | None:
+    """The step, among the present one and its neighbours, whose code this is."""
+    totp = pyotp.TOTP(secret)
     current = int(now // STEP_SECONDS)
     for step in (current, current - 1, current + 1):
-        if step > last_step and pyotp.utils.strings_equal(code, totp.generate_otp(step)):
+        if pyotp.utils.strings_equal(code, totp.generate_otp(step)):
             return step
     return None
+
+
+async def begin_password(who: Authenticated, password: str) -> Enrolment:
+    """A new password and a fresh one-time-code secret, to be shown once; nothing is kept before
+    `confirm_password`. Raises Fault WEAK_PASSWORD."""
+    if not SHORTEST <= len(password) <= _LONGEST or who.account in password.casefold():
+        raise Fault(faults.WEAK_PASSWORD, length=SHORTEST)
+    return await asyncio.to_thread(enrol, who.account, password)
+
+
+async def confirm_password(
+    ledger: Ledger, who: Authenticated, enrolment: Enrolment, code: str, *, now: float
+) -> None:
+    """Keep the new credential, once the authenticator app shows its codes. Raises Fault WRONG_CODE."""
+    step = _step_of(enrolment.totp_secret, code, now)
+    if step is None:
+        raise Fault(faults.WRONG_CODE)
+    sealed = ledger.vault.seal("checkpoint", enrolment.credential)
+    spent = CodeUsed(person=who.account, step=step)
+    await ledger.record(spent, by=who.person, about=who.account)
+    changed = CredentialSet(person=who.account, verifier=sealed.commitment)
+    await ledger.record(changed, by=who.person, about=who.account, parts=[sealed])

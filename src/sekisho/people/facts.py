@@ -81,13 +81,23 @@ class PasskeyRemoved(Fact):
     reason: str
 
 
-@fact("people.identity_bound", version=1)
-class IdentityBound(Fact):
-    """An OpenID Connect identity that logs this person in: `subject` at `issuer`."""
+@fact("people.identity_asked", version=1)
+class IdentityAsked(Fact):
+    """An administrator asks that an OpenID Connect identity log this person in: `subject` at `issuer`."""
 
     person: str
     issuer: str
     subject: str
+
+
+@fact("people.identity_bound", version=1)
+class IdentityBound(Fact):
+    """A second person agreed; `request` is the leaf hash (hex) of the IdentityAsked."""
+
+    person: str
+    issuer: str
+    subject: str
+    request: str
 
 
 @fact("people.identity_unbound", version=1)

@@ -31,7 +31,9 @@ from sekisho.people.tables import passkeys
 from sekisho.people.throttle import Throttle
 
 _LOGIN: Final = ""  # what a login's challenge is kept for: no account is known yet
-_LONGEST: Final = 16_384
+_LONGEST: Final = 1_366  # WebAuthn 4: a credential id has at most 1023 bytes
+# What the library raises on answers that are no answers, beside its own.
+_REFUSALS: Final = (WebAuthnException, ValueError, TypeError, KeyError, IndexError, AttributeError)
 
 
 class PasskeyDesk:
@@ -92,7 +94,7 @@ class PasskeyDesk:
                 expected_origin=self._origins,
                 require_user_verification=True,
             )
-        except WebAuthnException as error:
+        except _REFUSALS as error:
             raise await self._refused(str(error), who.account, who.peer) from error
         added = PasskeyAdded(
             credential=bytes_to_base64url(verified.credential_id),
@@ -124,7 +126,10 @@ class PasskeyDesk:
         account = holder.account if holder else ""
         if self._challenges.take(challenge) != _LOGIN:
             raise await self._refused("challenge", account, peer)
-        if row is None or holder is None or not holder.honours_authenticator(row.added):
+        # WebAuthn 7.2 step 6: the user handle, if any, must be that of the passkey's owner.
+        handle = _handle_of(answer)
+        mine = holder is not None and handle in (None, bytes_to_base64url(holder.account.encode()))
+        if row is None or holder is None or not mine or not holder.honours_authenticator(row.added):
             raise await self._refused("unknown passkey", account, peer)
         try:
             verified = webauthn.verify_authentication_response(
@@ -137,7 +142,7 @@ class PasskeyDesk:
                 credential_current_sign_count=row.sign_count,
                 require_user_verification=True,
             )
-        except WebAuthnException as error:
+        except _REFUSALS as error:
             raise await self._refused(str(error), account, peer) from error
         used = PasskeyUsed(credential=credential, sign_count=verified.new_sign_count)
         await self._ledger.record(used, by=holder.person, about=account)
@@ -169,3 +174,9 @@ def _challenge_of(answer: dict[str, Any]) -> str:
         return str(data["challenge"]).rstrip("=")
     except (KeyError, TypeError, ValueError):
         return ""
+
+
+def _handle_of(answer: dict[str, Any]) -> str | None:
+    response = answer.get("response")
+    handle = response.get("userHandle") if isinstance(response, dict) else None
+    return None if handle is None else str(handle).rstrip("=")

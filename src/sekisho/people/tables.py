@@ -251,14 +251,21 @@ def _passkey_removed(write: Writes, fact: f.PasskeyRemoved, recorded: Recorded) 
     write.delete(passkeys, {"credential": fact.credential})
 
 
+@projects(f.IdentityAsked)
+def _identity_asked(write: Writes, fact: f.IdentityAsked, recorded: Recorded) -> None:
+    _ask(write, "identity", fact.person, f"{fact.subject} @ {fact.issuer}", recorded)
+
+
 @projects(f.IdentityBound)
 def _bound(write: Writes, fact: f.IdentityBound, recorded: Recorded) -> None:
-    write.insert(identities, {**values_of(fact), "bound": recorded.at})
+    _agree(write, fact.request, recorded)
+    key: Row = {"issuer": fact.issuer, "subject": fact.subject}
+    write.insert(identities, {**key, "person": fact.person, "bound": recorded.at})
 
 
 @projects(f.IdentityUnbound)
 def _unbound(write: Writes, fact: f.IdentityUnbound, recorded: Recorded) -> None:
-    write.delete(identities, values_of(fact))
+    write.delete(identities, {"issuer": fact.issuer, "subject": fact.subject})
 
 
 @projects(f.TokenIssued)
