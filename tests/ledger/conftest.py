@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ledger_examples import run_sql
 
+from ledger.ledger_examples import run_sql
 from sekisho.demo.servers import PostgresServer, postgres_server
 from sekisho.ledger import KeyRing, Ledger
 

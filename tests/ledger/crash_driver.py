@@ -1,7 +1,7 @@
 """Kills a checkpoint again and again, and checks after each restart what must still hold.
 
-    python crash_driver.py FOLDER steps EVERY     killed just before and just after each EVERY-th write
-    python crash_driver.py FOLDER times COUNT     killed after a random time
+    python -m ledger.crash_driver FOLDER steps EVERY     killed just before and just after each EVERY-th write
+    python -m ledger.crash_driver FOLDER times COUNT     killed after a random time
 
 A process of its own, so that children can be forked (an import costs more than the work). Prints one JSON line.
 """
@@ -21,8 +21,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from ledger_examples import LocalWitness, RoomOpened, Visited
-
+from ledger.ledger_examples import LocalWitness, RoomOpened, Visited
 from sekisho.evidence.folder import DurableFolder, read_file
 from sekisho.evidence.log import TileLog
 from sekisho.evidence.note import NoteSigner

@@ -9,9 +9,9 @@ import pytest
 
 
 def crash(folder: Path, mode: str, count: int, seconds: float) -> dict[str, int]:
-    driver = Path(__file__).with_name("crash_driver.py")
     done = subprocess.run(
-        [sys.executable, driver, folder, mode, str(count)],
+        [sys.executable, "-m", "ledger.crash_driver", folder, mode, str(count)],
+        cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,
         timeout=seconds,

@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ledger_examples import Visited, run_sql
 
+from ledger.ledger_examples import Visited, run_sql
 from sekisho.demo.servers import postgres_server
 from sekisho.faults import Fault
 from sekisho.ledger import KeyRing, Ledger

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledger_examples import RoomOpened, Visited
 
+from ledger.ledger_examples import RoomOpened, Visited
 from sekisho.faults import FAULT_KINDS
 from sekisho.ledger import Fact, fact, upgrades
 from sekisho.ledger.leaf import (

@@ -3,9 +3,9 @@
 import asyncio
 import itertools
 
-from ledger_examples import VISITS, RoomOpened, Visited
 from sqlalchemy import select
 
+from ledger.ledger_examples import VISITS, RoomOpened, Visited
 from sekisho.evidence.merkle import leaf_hash
 from sekisho.faults import Fault
 from sekisho.ledger import Erased, Ledger, Recorded

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from ledger_examples import LocalWitness, Visited, run_sql
 
+from ledger.ledger_examples import LocalWitness, Visited, run_sql
 from sekisho.evidence import faults
 from sekisho.evidence.log import TileLog
 from sekisho.evidence.note import NoteSigner

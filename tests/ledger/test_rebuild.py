@@ -3,14 +3,16 @@
 import asyncio
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from ledger_examples import RoomOpened, Visited
 from sqlalchemy import Column, Integer, Table, Text
 
+from ledger.ledger_examples import RoomOpened, Visited
 from sekisho.cli.state import state
 from sekisho.evidence.note import NoteSigner
 from sekisho.faults import Fault
@@ -160,3 +162,21 @@ def test_declarations_differ_when_a_column_does() -> None:
         "test_declared", metadata.__class__(), Column("k", Text, primary_key=True), Column("n", Text)
     )
     assert declaration(one) == declaration(same) != declaration(other)
+
+
+def test_every_table_of_the_house_can_be_written_and_compared(tmp_path: Path) -> None:
+    """Run apart: the declarations of all rooms would stay in this process."""
+    program = (
+        "import asyncio, sys\n"
+        "from sekisho.cli.state import load_declarations\n"
+        "load_declarations()\n"
+        "from sekisho.ledger.projections import shape_of\n"
+        "from sekisho.ledger.rebuild import check, rebuild\n"
+        "from sekisho.ledger.tables import projection_tables\n"
+        "for table in projection_tables(): shape_of(table)\n"
+        "rebuild(sys.argv[1])\n"
+        "checked = asyncio.run(check(sys.argv[1], print))\n"
+        "assert checked.tables > 5 and not checked.differences and not checked.unknown_tables\n"
+    )
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    subprocess.run([sys.executable, "-c", program, url], check=True, timeout=60)

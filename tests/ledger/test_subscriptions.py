@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from ledger_examples import RoomOpened, Visited
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from ledger.ledger_examples import RoomOpened, Visited
 from sekisho.ledger import KeyRing, Ledger, Recorded
 from sekisho.ledger.tables import FACTS, OFFSETS
 

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from ledger_examples import Visited, run_sql
 
+from ledger.ledger_examples import Visited, run_sql
 from sekisho.evidence.note import NoteSigner
 from sekisho.evidence.policy import Policy
 from sekisho.evidence.verify import verify_folder

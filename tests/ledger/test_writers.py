@@ -4,9 +4,9 @@ import asyncio
 import multiprocessing
 from pathlib import Path
 
-from ledger_examples import VISITS, Visited
 from sqlalchemy import func, select
 
+from ledger.ledger_examples import VISITS, Visited
 from sekisho.ledger import KeyRing, Ledger
 from sekisho.ledger.facts import ClockJumped
 from sekisho.ledger.leaf import read_leaf

@@ -59,12 +59,12 @@ class Writes:
 
     def insert(self, table: Table, row: Row) -> None:
         """A new row. When its key exists already, the fact itself is refused and not recorded."""
-        key = tuple([row[name] for name in _shape(table).key])
+        key = tuple([row[name] for name in shape_of(table).key])
         self._put(
             "insert",
             table,
             key,
-            {name: value for name, value in row.items() if name not in _shape(table).key},
+            {name: value for name, value in row.items() if name not in shape_of(table).key},
         )
 
     def upsert(self, table: Table, key: Row, row: Row) -> None:
@@ -100,7 +100,7 @@ class Writes:
     def changes(self) -> Iterator[Change]:
         """The merged changes, in an order that gives each row its own changes in sequence. Raises NotApplicable."""
         for table, rows in self._tables.items():
-            shape = _shape(table)
+            shape = shape_of(table)
             level = 0
             left = list(rows.items())
             while left:
@@ -160,7 +160,7 @@ class _Shape:
 _SHAPES: Final[dict[Table, _Shape]] = {}
 
 
-def _shape(table: Table) -> _Shape:
+def shape_of(table: Table) -> _Shape:
     shape = _SHAPES.get(table)
     if shape is None:
         shape = _SHAPES[table] = _Shape(table)
@@ -168,7 +168,7 @@ def _shape(table: Table) -> _Shape:
 
 
 def _key(table: Table, key: Row) -> tuple[Value, ...]:
-    names = _shape(table).key
+    names = shape_of(table).key
     if len(key) != len(names):
         raise KeyError(f"the key of {table.name} is {names}")
     return tuple([key[name] for name in names])
