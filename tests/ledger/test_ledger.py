@@ -59,3 +59,12 @@ async def test_a_part_is_sealed_read_and_erased(ledger: Ledger) -> None:
     assert await ledger.content(sealed.commitment) == b"SELECT secret"
     erased = await ledger.erase(sealed.commitment, by="p-suzuki", reason="asked by the client")
     assert await ledger.content(sealed.commitment) == Erased(erased.at, "p-suzuki")
+
+
+async def test_what_is_not_urgent_waits_for_company_and_goes_with_it(ledger: Ledger) -> None:
+    patient = [ledger.record_soon(Visited(rows=n), by="p", about="s", urgent=False) for n in range(3)]
+    pressing = await ledger.record(Visited(rows=9), by="p", about="s")
+    assert pressing.seq == 3
+    assert all(future.done() for future in patient)
+    alone = ledger.record_soon(Visited(rows=1), by="p", about="s", urgent=False)
+    assert (await alone).seq == 4

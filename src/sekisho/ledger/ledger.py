@@ -206,9 +206,8 @@ class Ledger:
             if self._closing:
                 return []
             self._wake.clear()
-            self._idle = (
-                True  # set before looking again: whoever appends after this look sees it and wakes us
-            )
+            # Set before looking again: whoever appends after this look sees it, and wakes us.
+            self._idle = True
             if not queue and not self._closing:
                 self._wake.wait()
             self._idle = False
