@@ -6,14 +6,13 @@ console. A part that cannot start as configured stops the start; when the ledger
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import httpx2
-import uvicorn
 
 from sekisho.console.app import console_app
 from sekisho.evidence.note import NoteSigner, VerifierKey, parse_key
@@ -28,6 +27,7 @@ from sekisho.service.certificates import Certificates, write_private
 from sekisho.service.faults import CANNOT_LISTEN, STATE_EXISTS
 from sekisho.service.published import LogFolder
 from sekisho.service.settings import SETTINGS_FILE, Settings, read_settings, split_address, write_settings
+from sekisho.service.web import serving
 from sekisho.witness.client import WitnessClient, collect
 from sekisho.witness.faults import CONTRADICTED, WITNESS_AHEAD
 
@@ -98,18 +98,10 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
         tls = ServerTls(certificates.server_context(), certificates.server_der())
         door = PostgresDoor(admissions, ledger, secret, tls=tls if settings.postgres_tls else None)
         app = console_app(LoginDesk(ledger, secret), state / LOG)
-        server = _console_server(app, settings, certificates)
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as group, _console(app, settings, certificates) as console:
             publishing = group.create_task(publisher.run())
             postgres = group.create_task(_listen(door.serve, settings.postgres_listen))
-            console = group.create_task(server.serve())
             try:
-                address = await _first(door.address, postgres)
-                while not server.started:  # noqa: ASYNC110 (uvicorn offers nothing to wait for)
-                    if console.done():
-                        raise Fault(CANNOT_LISTEN, address=settings.console_listen, reason="in use")
-                    await asyncio.sleep(0.01)
-                listening = server.servers[0].sockets[0].getsockname()[:2]
                 yield Service(
                     state=state,
                     settings=settings,
@@ -117,23 +109,14 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                     publisher=publisher,
                     door=door,
                     log_key=signer.key,
-                    postgres=address,
-                    console=listening,
+                    postgres=await _first(door.address, postgres),
+                    console=console,
                 )
             finally:
-                server.should_exit = True
                 postgres.cancel()
-                await asyncio.wait([postgres, console])
+                await asyncio.wait([postgres])
                 publisher.stop()  # publishes what the closing sessions recorded
                 await asyncio.wait([publishing])
-
-
-class _Server(uvicorn.Server):
-    """uvicorn inside a program that ends by itself: signals are the program's."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def _first(address: "asyncio.Future[tuple[str, int]]", task: "asyncio.Task[None]") -> tuple[str, int]:
@@ -152,20 +135,11 @@ async def _listen(serve: Callable[[str, int], Awaitable[None]], address: str) ->
         raise Fault(CANNOT_LISTEN, address=address, reason=error.strerror) from error
 
 
-def _console_server(app: object, settings: Settings, certificates: Certificates) -> uvicorn.Server:
+def _console(
+    app: object, settings: Settings, certificates: Certificates
+) -> AbstractAsyncContextManager[tuple[str, int]]:
     host, port = split_address(settings.console_listen)
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        host=host,
-        port=port,
-        ssl_certfile=str(certificates.server),
-        ssl_keyfile=str(certificates.key),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-    )
-    return _Server(config)
+    return serving(app, host, port, certificates)
 
 
 def _witnesses(
