@@ -1,12 +1,8 @@
-"""A register with invented names, and a ledger that holds it: a farm's list, passed on by a call centre."""
+"""A register with invented names: a farm's list, passed on by a call centre."""
 
-from collections.abc import AsyncIterator
 from datetime import date
-from pathlib import Path
 
-import pytest
-
-from sekisho.ledger import KeyRing, Ledger
+from sekisho.ledger import Ledger
 from sekisho.register.facts import DatasetAdded, TargetAdded
 from sekisho.register.intake import take_in
 from sekisho.register.inventory import Dataset
@@ -55,14 +51,6 @@ TABLES = RegisterTables(
         Dataset("old", "farm", "旧名簿", "氏名等"),
     ),
 )  # fmt: skip
-
-
-@pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
-    async with await Ledger.open(
-        f"sqlite:///{tmp_path / 'ledger.db'}", keys=KeyRing(tmp_path / "keys")
-    ) as opened:
-        yield opened
 
 
 async def fill(ledger: Ledger, tables: RegisterTables = TABLES, *, operator: str = "data") -> None:

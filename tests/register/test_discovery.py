@@ -9,7 +9,6 @@ from pathlib import Path
 import asyncpg
 import msgspec
 import pytest
-from register_examples import ledger
 
 from sekisho.demo.population import Organisation, Secret, customers, load, organisations
 from sekisho.demo.population.columns import PLAIN_RELATIONS, SUBJECT_KEY
@@ -25,7 +24,6 @@ from sekisho.register.survey import Survey, surveying
 from sekisho.text.items import ITEM_BY_ID
 
 pytestmark = pytest.mark.e2e
-__all__ = ["ledger"]
 PERSONS = 12_000
 SEED = 5
 CLIENTS = organisations(PERSONS)

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from register_examples import TABLES, fill, ledger
 
+from register.register_examples import TABLES, fill
 from sekisho.faults import Fault
 from sekisho.ledger import Ledger
 from sekisho.register.erasure import (
@@ -27,7 +27,6 @@ from sekisho.register.periods import parse_period
 from sekisho.register.standing import LockedDataset, standing
 from sekisho.register.tables_io import RegisterTables
 
-__all__ = ["ledger"]
 ENDED = date(2023, 1, 31)
 AFTER = date(2023, 2, 1)
 LATE = ENDED + timedelta(days=ERASE_DAYS + 1)

@@ -4,8 +4,8 @@ from datetime import date
 
 import msgspec
 import pytest
-from register_examples import DAY, TABLES, fill, ledger
 
+from register.register_examples import DAY, TABLES, fill
 from sekisho.faults import Fault
 from sekisho.ledger import Ledger
 from sekisho.register.approval import approve_hop
@@ -17,8 +17,6 @@ from sekisho.register.records import read_parties, read_tables
 from sekisho.register.standing import LockedDataset, OpenDataset, dataset_oversight, standing
 from sekisho.register.tables import entrustments
 from sekisho.register.tables_io import RegisterTables
-
-__all__ = ["ledger"]
 
 
 def with_parties(**change: object) -> RegisterTables:

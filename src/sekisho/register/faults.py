@@ -234,6 +234,41 @@ NAMES_NOTHING: Final = fault_kind(
     ja="{sheet}の{row}行目「{column}」の「{text}」は、{other}のどの行にもありません。何も取り込んでいません。"
     "その行を加えるか、IDを直してください。",
 )
+# What is missing of the supervision of a client's entrustments. Nothing is closed by these.
+HOPLESS: Final = fault_kind(
+    "SEK-REG-171",
+    en="The dataset {dataset} stands on {target}, and no entrustment names it. Register who was given it by whom.",
+    ja="データセット{dataset}は{target}にありますが、どの委託にも含まれていません。"
+    "誰が誰に渡したかを登録してください。",
+)
+APPROVAL_ON_PAPER: Final = fault_kind(
+    "SEK-REG-172",
+    en="The approval of the re-entrustment {hop} was taken in from papers. Ask {client} to confirm it here.",
+    ja="再委託{hop}の承認は書面から登録されたものです。{client}にここで確認を求めてください。",
+)
+PERIOD_UNKNOWN: Final = fault_kind(
+    "SEK-REG-173",
+    en="The period of the contract {contract} of the entrustment {hop} is not known: it opens nothing, and never ends."
+    " Find it out.",
+    ja="委託{hop}の契約{contract}は期間が不明です。何も開けず、終了もしません。期間を確かめてください。",
+)
+CLAUSE_MISSING: Final = fault_kind(
+    "SEK-REG-174",
+    en="The contract {contract} of the entrustment {hop} has no clause on {clause}. Add it.",
+    ja="委託{hop}の契約{contract}には{clause}の条項がありません。追加してください。",
+)
+SUPERVISION_MISSING: Final = fault_kind(
+    "SEK-REG-175",
+    en="The entrustment {hop} has no evidence in force for {item} (Guidelines 3-4-4). Record what was done, and when.",
+    ja="委託{hop}には{item}(通則ガイドライン3-4-4)の有効な証拠がありません。実施したことと日付を記録してください。",
+)
+BELOW_PROFILE: Final = fault_kind(
+    "SEK-REG-176",
+    en="{receiver} does not meet what {client} demands: {control} {sign} {value}, stated {held}. Agree on a measure and"
+    " a day.",
+    ja="{receiver}は{client}の求める水準を満たしていません({control} {sign} {value}に対し{held})。"
+    "対策と期日を取り決めてください。",
+)
 # What keeps a target from being surveyed, or a proposal from being confirmed.
 CANNOT_SURVEY: Final = fault_kind(
     "SEK-REG-181",

@@ -195,7 +195,7 @@ _ROLES_OF_TIE: dict[TieKind, tuple[Role, Role | None]] = {
 
 def chain_to(parties: Parties, reach: Reach, on: date) -> ClearChain | Blocked:
     """Whether `reach.party` may reach the dataset on a day. One clear chain is enough; an unclear one opens nothing."""
-    found = _chain_of_fewest_obstacles(parties, reach, on)
+    found = _chain_of_fewestobstacles(parties, reach, on)
     if found is None:
         nothing = Fault(
             NO_ENTRUSTMENT,
@@ -204,14 +204,14 @@ def chain_to(parties: Parties, reach: Reach, on: date) -> ClearChain | Blocked:
             dataset=reach.dataset,
         )
         return Blocked(reach, on, (nothing,))
-    obstacles = tuple(fault for hop in found for fault in _obstacles(parties, hop, on))
-    return Blocked(reach, on, obstacles) if obstacles else ClearChain(reach, on, found)
+    in_the_way = tuple(fault for hop in found for fault in obstacles(parties, hop, on))
+    return Blocked(reach, on, in_the_way) if in_the_way else ClearChain(reach, on, found)
 
 
-def _chain_of_fewest_obstacles(parties: Parties, reach: Reach, on: date) -> tuple[Hop, ...] | None:
+def _chain_of_fewestobstacles(parties: Parties, reach: Reach, on: date) -> tuple[Hop, ...] | None:
     """Dijkstra from the client's side; what stands in the way of a hop does not depend on the way to it."""
     hops = [hop for hop in parties.hops if hop.client == reach.client and reach.dataset in hop.datasets]
-    cost = {hop.id: sum(1 for _ in _obstacles(parties, hop, on)) for hop in hops}
+    cost = {hop.id: sum(1 for _ in obstacles(parties, hop, on)) for hop in hops}
     # Ordered by obstacles, then by length; the ids of the hops make the answer the same on every run.
     waiting: list[tuple[int, int, tuple[str, ...], str]] = [
         (0, 0, (), start) for start in parties.acting_for(reach.client)
@@ -220,7 +220,7 @@ def _chain_of_fewest_obstacles(parties: Parties, reach: Reach, on: date) -> tupl
     by_id = {hop.id: hop for hop in hops}
     settled: set[str] = set()
     while waiting:
-        obstacles, length, walked, at = heapq.heappop(waiting)
+        passed, length, walked, at = heapq.heappop(waiting)
         if at == reach.party:
             return tuple(by_id[one] for one in walked)
         if at in settled:
@@ -228,12 +228,13 @@ def _chain_of_fewest_obstacles(parties: Parties, reach: Reach, on: date) -> tupl
         settled.add(at)
         for hop in hops:
             if hop.giver == at:
-                ahead = (obstacles + cost[hop.id], length + 1, (*walked, hop.id), hop.receiver)
+                ahead = (passed + cost[hop.id], length + 1, (*walked, hop.id), hop.receiver)
                 heapq.heappush(waiting, ahead)
     return None
 
 
-def _obstacles(parties: Parties, hop: Hop, on: date) -> Iterator[Fault]:
+def obstacles(parties: Parties, hop: Hop, on: date) -> Iterator[Fault]:
+    """What keeps one hop from carrying data on a day: no prior approval, no contract in force."""
     own = parties.acting_for(hop.client)
     values = {
         "hop": hop.id,

@@ -1,0 +1,213 @@
+"""The gap list of a client against one made by hand; profiles, certificates, campaigns."""
+
+import random
+from collections.abc import Mapping
+from datetime import date
+
+import msgspec
+import pytest
+
+from register.register_examples import DAY, TABLES, fill
+from sekisho.faults import Fault
+from sekisho.ledger import Ledger
+from sekisho.register.campaigns import answer, read_progress
+from sekisho.register.facts import CampaignAnswered, CampaignOpened, CertificateStated, Demand, ProfileStated
+from sekisho.register.intake import take_in
+from sekisho.register.parties import Clause, Contract, Parties, Supervision, SupervisionItem
+from sekisho.register.periods import parse_period
+from sekisho.register.records import read_tables
+from sekisho.register.standing import dataset_oversight
+from sekisho.register.supervision import (
+    Difference,
+    Profile,
+    client_gaps,
+    differences,
+    read_certificates,
+    read_profiles,
+    supervision_file,
+)
+from sekisho.register.tables_io import RegisterTables
+
+NONE: Mapping[str, Profile] = {}
+
+
+def gaps(parties: Parties, on: date = DAY, profiles: Mapping[str, Profile] = NONE) -> list[tuple[str, str]]:
+    found = client_gaps(parties, TABLES.datasets, profiles, "farm", on)
+    for one in found:
+        assert one.sentence("en") != one.sentence("ja")
+    return [
+        (one.code[-3:], str(one.values.get("hop", one.values.get("dataset", one.values.get("control")))))
+        for one in found
+    ]
+
+
+def test_the_gap_list_equals_the_one_made_by_hand() -> None:
+    by_hand = [
+        ("145", "old"),  # purpose, unit, holders and target are not written
+        ("172", "h2"),  # approved on paper
+        *[("174", "h2")] * 7,  # its contract has the audit clause and no other
+    ]
+    assert gaps(TABLES.parties) == by_hand
+    lapsed = [(code, hop) for hop in ("h1", "h2") for code in ["175"] * 3]
+    after = gaps(TABLES.parties, date(2023, 6, 1))
+    assert sorted(after) == sorted([*by_hand, ("143", "h1"), *lapsed])
+    assert gaps(msgspec.structs.replace(TABLES.parties, hops=())) == [("171", "list"), ("145", "old")]
+
+
+def test_one_clause_removed_is_named() -> None:
+    full = Contract("c1", "h1", "", parse_period("2016年~"), frozenset(Clause))
+    for clause in Clause:
+        contract = msgspec.structs.replace(full, clauses=full.clauses - {clause})
+        parties = msgspec.structs.replace(TABLES.parties, contracts=(contract, TABLES.parties.contracts[1]))
+        named = [
+            one.values["clause"]
+            for one in client_gaps(parties, (), {}, "farm", DAY)
+            if one.values["hop"] == "h1"
+        ]
+        assert named == [clause]
+
+
+def test_an_unknown_period_is_told() -> None:
+    unknown = Contract("c9", "h1", "覚書", parse_period("不明"))
+    parties = msgspec.structs.replace(TABLES.parties, contracts=(*TABLES.parties.contracts, unknown))
+    assert ("173", "h1") in gaps(parties)
+
+
+def test_a_supervision_file_is_complete_when_every_point_is_answered_with_a_day() -> None:
+    hop = TABLES.parties.hops[0]
+    file = supervision_file(TABLES.parties, hop, DAY)
+    assert file.complete
+    assert [item for item, _ in file.answers] == list(SupervisionItem)
+    assert all(answer is not None and answer.on <= DAY <= answer.until for _, answer in file.answers)
+    for left_out in SupervisionItem:
+        kept = tuple(one for one in TABLES.parties.supervision if (one.hop, one.item) != ("h1", left_out))
+        assert not supervision_file(
+            msgspec.structs.replace(TABLES.parties, supervision=kept), hop, DAY
+        ).complete
+    assert not supervision_file(TABLES.parties, TABLES.parties.hops[1], DAY).complete  # its clauses
+    later = Supervision("h1", SupervisionItem.HANDLING, date(2022, 5, 1), date(2022, 12, 31), "二度目")
+    more = msgspec.structs.replace(TABLES.parties, supervision=(later, *TABLES.parties.supervision))
+    assert dict(supervision_file(more, hop, DAY).answers)[SupervisionItem.HANDLING] == later
+
+
+DEMANDS = (
+    Demand(control="approvers_of_a_take_out", bound="least", value=2),
+    Demand(control="log_review_days", bound="most", value=7),
+    Demand(control="log_kept_days", bound="least", value=1095),
+    Demand(control="incident_report_hours", bound="most", value=24),
+)
+
+
+def test_the_differences_from_a_stricter_profile_equal_those_found_by_hand() -> None:
+    measures = {"approvers_of_a_take_out": 1, "log_review_days": 30, "log_kept_days": 1095, "badges": 1}
+    assert differences(DEMANDS, measures) == (
+        Difference(DEMANDS[0], 1),
+        Difference(DEMANDS[1], 30),
+        Difference(DEMANDS[3], None),
+    )
+    assert differences(DEMANDS, {one.control: one.value for one in DEMANDS}) == ()
+
+
+async def test_a_clients_profile_is_asked_of_every_tier(ledger: Ledger) -> None:
+    await fill(ledger)
+    measures = {one.control: one.value for one in DEMANDS}
+    for organisation, demands, held in (
+        ("farm", DEMANDS, {}),
+        ("call", (), measures),
+        ("data", (), {**measures, "log_review_days": 8}),
+    ):
+        stated = ProfileStated(
+            organisation=organisation, demands=demands, measures=tuple(sorted(held.items()))
+        )
+        await ledger.record(stated, by="kanri", about=organisation)
+    async with ledger.read() as connection:
+        profiles = await read_profiles(connection)
+    found = gaps(TABLES.parties, profiles=profiles)
+    assert [one for one in found if one[0] == "176"] == [("176", "log_review_days")]
+
+
+async def test_certificates_turn_nothing_green(ledger: Ledger) -> None:
+    bare = msgspec.structs.replace(TABLES.parties, supervision=())
+    await fill(ledger, RegisterTables(bare, TABLES.datasets))
+    async with ledger.read() as connection:
+        before = await dataset_oversight(connection, "list", DAY)
+    for name in ("ISMS", "プライバシーマーク"):
+        for organisation in ("call", "data"):
+            stated = CertificateStated(organisation=organisation, name=name, until=date(2030, 1, 1))
+            await ledger.record(stated, by="kanri", about=organisation)
+    async with ledger.read() as connection:
+        assert await dataset_oversight(connection, "list", DAY) == before
+        held = (await read_tables(connection)).parties
+        assert len(await read_certificates(connection)) == 4
+    assert gaps(held) == gaps(bare)
+    assert len([one for one in gaps(held) if one[0] == "175"]) == 6
+
+
+async def test_a_campaign_over_443_systems_and_44_points_counts_its_gaps_exactly(ledger: Ledger) -> None:
+    opened = CampaignOpened(
+        campaign="2024-all",
+        name="全業務の再点検",
+        systems=tuple(f"system-{number:03}" for number in range(443)),
+        points=tuple(f"point-{number:02}" for number in range(44)),
+        due=date(2024, 3, 29),
+    )
+    await ledger.record(opened, by="kanri", about="2024-all")
+    drawn = random.Random(443)
+    places = [(system, point) for system in opened.systems for point in opened.points]
+    chosen = drawn.sample(places, 1500)
+    without_evidence = set(chosen[:200])
+    futures = [
+        ledger.record_soon(
+            CampaignAnswered(
+                campaign="2024-all",
+                system=system,
+                point=point,
+                answer="finding" if number % 10 == 0 else "done",
+                evidence=" " if (system, point) in without_evidence else "点検票",
+            ),
+            by="kanri",
+            about="2024-all",
+        )
+        for number, (system, point) in enumerate(chosen)
+    ]
+    for future in futures:
+        await future
+    async with ledger.read() as connection:
+        progress = await read_progress(connection, "2024-all")
+    assert progress is not None
+    assert progress.total == 443 * 44
+    assert progress.gaps == 443 * 44 - 1500 + 200
+    still_open = {(system, point) for system, points in progress.open.items() for point in points}
+    assert still_open == (set(places) - set(chosen)) | without_evidence
+    assert len(progress.findings) == 150
+    assert progress.overdue(date(2024, 3, 30))
+    assert not progress.overdue(date(2024, 3, 29))
+
+
+async def test_a_campaign_takes_no_answer_to_what_was_not_asked_and_is_not_opened_anew(
+    ledger: Ledger,
+) -> None:
+    opened = CampaignOpened(campaign="c", name="点検", systems=("s",), points=("p", "q"), due=DAY)
+    await ledger.record(opened, by="kanri", about="c")
+    done = CampaignAnswered(campaign="c", system="s", point="p", answer="done", evidence="票")
+    await answer(ledger, done, by="sato")
+    for change in ({"campaign": "d"}, {"system": "t"}, {"point": "r"}):
+        with pytest.raises(Fault, match="SEK-REG-156"):
+            await answer(ledger, msgspec.structs.replace(done, **change), by="sato")
+    smaller = CampaignOpened(campaign="c", name="点検", systems=("s",), points=("p",), due=DAY)
+    with pytest.raises(Fault, match="SEK-LEDG"):
+        await ledger.record(smaller, by="kanri", about="c")
+    async with ledger.read() as connection:
+        progress = await read_progress(connection, "c")
+        assert progress is not None
+        assert progress.open == {"s": ("q",)}
+        assert await read_progress(connection, "d") is None
+
+
+async def test_supervision_taken_in_again_lapses_no_earlier(ledger: Ledger) -> None:
+    await fill(ledger)
+    renewed = Supervision("h1", SupervisionItem.HANDLING, date(2023, 3, 1), date(2024, 2, 29), "更新")
+    await take_in(ledger, RegisterTables(Parties(supervision=(renewed,))), by="kanri")
+    async with ledger.read() as connection:
+        held = (await read_tables(connection)).parties.supervision
+    assert len(held) == len(TABLES.parties.supervision) + 1
