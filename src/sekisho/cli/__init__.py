@@ -14,8 +14,14 @@ from sekisho.faults import Fault, preferred_language
 
 # command -> "module:attribute" and its one line of help (kept here so that --help imports no room)
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "demo": ("sekisho.cli.demo:demo", "Play the incident's first act at a checkpoint on loopback."),
+    "init": ("sekisho.cli.serve:init", "Make a checkpoint's state folder and keys."),
+    "serve": ("sekisho.cli.serve:serve", "Run a checkpoint."),
+    "login": ("sekisho.cli.login:login", "Get user and password for a door, good for ten minutes."),
+    "state": ("sekisho.cli.state:state", "Compare the tables with the facts, or rebuild them."),
     "verify": ("sekisho.cli.verify:verify", "Check an evidence folder or a bundle, offline."),
     "evidence": ("sekisho.cli.evidence:evidence", "Take evidence out of a log."),
+    "register": ("sekisho.cli.register:register", "Who entrusted what to whom, where, and until when."),
     "witness": ("sekisho.cli.witness:witness", "Cosign the checkpoints of somebody's log."),
 }
 

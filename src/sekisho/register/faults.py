@@ -234,6 +234,11 @@ NAMES_NOTHING: Final = fault_kind(
     ja="{sheet}の{row}行目「{column}」の「{text}」は、{other}のどの行にもありません。何も取り込んでいません。"
     "その行を加えるか、IDを直してください。",
 )
+UNKNOWN_PERSON: Final = fault_kind(
+    "SEK-REG-157",
+    en="There is no person {person}. Nothing was recorded; name the one who answers for it.",
+    ja="{person}という人物は登録されていません。何も記録していません。責任を負う方を指定してください。",
+)
 # What is missing of the supervision of a client's entrustments. Nothing is closed by these.
 HOPLESS: Final = fault_kind(
     "SEK-REG-171",

@@ -39,6 +39,9 @@ class RegisterTables(msgspec.Struct, frozen=True):
     datasets: tuple[Dataset, ...] = ()
 
 
+NOTHING: Final = RegisterTables()
+
+
 @dataclass(frozen=True)
 class CellFault:
     """`row` and `column` are None where the fault is the file's or the sheet's."""
@@ -262,13 +265,15 @@ SHEETS: Final = (
 )
 
 
-def read_register(path: Path) -> RegisterTables | Rejected:
-    """Read a folder of CSV files, an .xlsx workbook or a .yaml document. Headings may be English or Japanese."""
+def read_register(path: Path, held: RegisterTables = NOTHING) -> RegisterTables | Rejected:
+    """Read a folder of CSV files, an .xlsx workbook or a .yaml document. Headings may be English or Japanese.
+
+    An id may also name a row that the register holds already."""
     try:
         grid = read_grid(path)
     except Fault as fault:
         return Rejected((CellFault(fault),))
-    reader = _Reader(grid)
+    reader = _Reader(grid, held)
     reader.read()
     if reader.found:
         return Rejected(tuple(reader.found[:MAX_FAULTS]))
@@ -316,8 +321,13 @@ def _written(sheet: Sheet, value: Any) -> list[str]:
 class _Reader:
     """Goes through the sheets in an order in which an id is known before it is named."""
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, held: RegisterTables) -> None:
         self.grid = grid
+        self._held = {
+            "parties": {one.id for one in held.parties.persons},
+            "datasets": {one.id for one in held.datasets},
+            "entrustments": {one.id for one in held.parties.hops},
+        }
         self.rows: dict[str, list[Any]] = {sheet.name: [] for sheet in SHEETS}
         self.found: list[CellFault] = []
         self._ids: dict[str, dict[str, int]] = {sheet.name: {} for sheet in SHEETS}
@@ -384,7 +394,7 @@ class _Reader:
             return None
         if column.names is not None:
             for named in _named(value):
-                if named not in self._ids[column.names]:
+                if named not in self._ids[column.names] and named not in self._held[column.names]:
                     self._tell(
                         faults.NAMES_NOTHING, sheet, number, column.name, text=named, other=column.names
                     )

@@ -1,0 +1,429 @@
+"""`sekisho register`: take tables in and give them out, look at a database, confirm what was found, see how all stands.
+
+Whoever holds the state folder runs these. `--by` is who answers for it and stands in each fact; it is not checked by
+a login here. What is a client's to do (approve a hop, countersign an erasure) has no command.
+"""
+
+import asyncio
+import hashlib
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+import msgspec
+from sqlalchemy import select
+
+from sekisho.faults import Fault, Language, preferred_language
+from sekisho.ledger import Erased, Ledger
+from sekisho.people.tables import persons
+from sekisho.register.catalogue import find_catalogue, find_target, organisation_names
+from sekisho.register.erasure import sweep as sweep_tasks
+from sekisho.register.facts import TargetAdded, TargetScanned
+from sekisho.register.faults import FILE_UNREADABLE, UNKNOWN_PERSON, UNKNOWN_TARGET
+from sekisho.register.intake import take_in
+from sekisho.register.overview import ClientView, read_overview
+from sekisho.register.proposal import Proposal, propose
+from sekisho.register.proposal_file import confirm as confirm_proposal
+from sekisho.register.proposal_file import confirmed, read_proposal, write_proposal
+from sekisho.register.records import read_tables
+from sekisho.register.standing import LockedDataset
+from sekisho.register.survey import SAMPLE_ROWS, surveying
+from sekisho.register.tables import JST
+from sekisho.register.tables_io import Rejected, read_register, write_register
+from sekisho.service.service import open_ledger
+from sekisho.service.settings import read_settings
+
+_Value = TypeVar("_Value")
+_STATE = click.option(
+    "--state",
+    required=True,
+    type=click.Path(path_type=Path),
+    envvar="SEKISHO_STATE",
+    help="The state folder.",
+)
+_BY = click.option("--by", required=True, metavar="PERSON", help="Who answers for this.")
+_ON = click.option(
+    "--on", "day", type=click.DateTime(["%Y-%m-%d"]), help="The day to look at; today unless given."
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+
+_SAYS: Final[dict[str, dict[Language, str]]] = {
+    "taken": {
+        "en": "{facts} rows were new or different and are recorded.",
+        "ja": "新しい、または変わった{facts}行を記録しました。",
+    },
+    "rejected": {
+        "en": "{faults} faults. Nothing was taken over.",
+        "ja": "{faults}件の誤りがあります。何も取り込んでいません。",
+    },
+    "open": {"en": "open", "ja": "開"},
+    "locked": {"en": "LOCKED", "ja": "閉"},
+    "red": {"en": "red", "ja": "赤"},
+    "green": {"en": "green", "ja": "緑"},
+    "task": {
+        "en": "  erase {dataset} at {party}: contract ended {ended}, due {due}, {state}",
+        "ja": "  消去 {dataset} ({party}): 契約終了 {ended}、期限 {due}、{state}",
+    },
+    "not_opened": {"en": "no sweep has recorded it", "ja": "未記録(掃引未実施)"},
+    "waiting": {"en": "not certified", "ja": "証明なし"},
+    "certified": {"en": "certified, waits for the client", "ja": "証明済み、委託元の副署待ち"},
+    "countersigned": {"en": "countersigned", "ja": "副署済み"},
+    "overdue": {"en": "OVERDUE", "ja": "期限超過"},
+    "proposed": {
+        "en": "{datasets} datasets, {tables} tables, {columns} columns: {personal} personal, {look} to look at. "
+        "{unread} tables could not be read. Written to {path}; nothing is in force.",
+        "ja": "データセット{datasets}、表{tables}、列{columns}(うち個人データ{personal}、要確認{look})。"
+        "読めなかった表{unread}。{path}に書きました。まだ何も有効ではありません。",
+    },
+    "shared": {
+        "en": "  holds several clients, divided by {column}",
+        "ja": "  複数の委託元({column}で区別)",
+    },
+    "confirmed": {
+        "en": "{datasets} datasets confirmed, {left} left as they are in the file.",
+        "ja": "データセット{datasets}件を確定しました。{left}件は未確定のままです。",
+    },
+    "swept": {"en": "{tasks} erase tasks opened.", "ja": "消去タスクを{tasks}件開きました。"},
+    "nothing": {"en": "Nothing is registered.", "ja": "登録がありません。"},
+    "password": {"en": "Password of {role}", "ja": "{role}のパスワード"},
+}  # fmt: skip
+
+
+@click.group()
+def register() -> None:
+    """Who entrusted what to whom, where it stands, and until when."""
+
+
+@register.command("import")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@_STATE
+@_BY
+def import_tables(path: Path, state: Path, by: str) -> None:
+    """Take in a folder of CSV files, an Excel workbook or a YAML document: all of it, or nothing."""
+
+    async def run(ledger: Ledger) -> int:
+        await _must_be_known(ledger, by)
+        async with ledger.read() as connection:
+            held = await read_tables(connection)
+        read = read_register(path, held)
+        if isinstance(read, Rejected):
+            for one in read.faults:
+                click.echo(f"{one.fault.code}: {one.fault.sentence(preferred_language())}", err=True)
+            _say("rejected", error=True, faults=len(read.faults))
+            return 1
+        recorded = await take_in(ledger, read, by=by, file=path.name, sha256=_digest(path))
+        _say("taken", facts=max(len(recorded) - 1, 0))
+        return 0
+
+    sys.exit(_with_ledger(state, run))
+
+
+@register.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@_STATE
+def export(path: Path, state: Path) -> None:
+    """Write the register as CSV (a folder), .xlsx or .yaml, in the form that `import` reads."""
+    if path.exists():
+        raise click.UsageError(f"{path} exists")
+
+    async def run(ledger: Ledger) -> None:
+        async with ledger.read() as connection:
+            tables = await read_tables(connection)
+        write_register(tables, path, japanese=preferred_language() == "ja")
+
+    _with_ledger(state, run)
+
+
+@register.command()
+@click.argument("target")
+@click.option("--host", required=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=5432, show_default=True)
+@click.option("--database", required=True)
+@click.option("--operator", required=True, metavar="ORGANISATION", help="Whose staff maintain it.")
+@click.option(
+    "--tls-ca", type=click.Path(exists=True, path_type=Path), help="PEM file; without it, loopback only."
+)
+@click.option("--unknown-lineage", type=click.Choice(["mask", "refuse"]), default="mask", show_default=True)
+@_STATE
+@_BY
+def target(
+    target: str,
+    host: str,
+    port: int,
+    database: str,
+    operator: str,
+    tls_ca: Path | None,
+    unknown_lineage: str,
+    state: Path,
+    by: str,
+) -> None:
+    """Register a PostgreSQL server that holds clients' data, or change what is registered of it."""
+    certificate = tls_ca.read_text() if tls_ca else ""
+
+    async def run(ledger: Ledger) -> None:
+        await _must_be_known(ledger, by)
+        fact = TargetAdded(
+            target=target,
+            protocol="postgres",
+            host=host,
+            port=port,
+            database=database,
+            tls_ca=certificate,
+            unknown_lineage=unknown_lineage,
+            operator=operator,
+        )
+        await ledger.record(fact, by=by, about=target)
+
+    _with_ledger(state, run)
+
+
+@register.command()
+@click.argument("target")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The proposal to write (YAML).")
+@click.option("--role", help="Read as this role; otherwise as that of a dataset which is confirmed already.")
+@click.option("--rows", type=click.IntRange(0, 10_000), default=SAMPLE_ROWS, show_default=True)
+@click.option(
+    "--passwords", type=click.Path(exists=True, path_type=Path), help="YAML of ROLE: PASSWORD, 0600."
+)
+@_STATE
+@_BY
+def scan(
+    target: str, out: Path, role: str | None, rows: int, passwords: Path | None, state: Path, by: str
+) -> None:
+    """Read a target's schemas and at most ROWS rows of each table, and propose what stands in it."""
+    if out.exists():
+        raise click.UsageError(f"{out} exists")
+
+    async def run(ledger: Ledger) -> Proposal:
+        await _must_be_known(ledger, by)
+        async with ledger.read() as connection:
+            found = await find_target(connection, target)
+            names = await organisation_names(connection)
+        if found is None:
+            raise Fault(UNKNOWN_TARGET, target=target)
+        user, password = await _credential(ledger, target, role, passwords)
+        # Before the first row is read: the checkpoint's own look at personal data is on record as well.
+        scanned = TargetScanned(target=target, role=user, rows=rows)
+        await ledger.record(scanned, by=by, about=target)
+        async with surveying(found, user, password, rows=rows) as surveyor:
+            return await propose(await surveyor.survey(), surveyor, target, names, preferred_language())
+
+    proposal = _with_ledger(state, run)
+    out.write_text(write_proposal(proposal), encoding="utf-8")
+    _print_proposal(proposal, out)
+
+
+@register.command()
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--passwords", type=click.Path(exists=True, path_type=Path), help="YAML of ROLE: PASSWORD, 0600."
+)
+@_STATE
+@_BY
+def confirm(file: Path, passwords: Path | None, state: Path, by: str) -> None:
+    """Take over the datasets that are marked `confirmed: true` in a proposal."""
+    proposal = read_proposal(file)
+    chosen = confirmed(proposal)
+    roles = dict.fromkeys(dataset.role for dataset in chosen if dataset.role)
+    known = _read_passwords(passwords) if passwords else {role: _ask_password(role) for role in roles}
+
+    async def run(ledger: Ledger) -> None:
+        await _must_be_known(ledger, by)
+        await confirm_proposal(ledger, proposal, known, by=by)
+
+    _with_ledger(state, run)
+    _say("confirmed", datasets=len(chosen), left=len(proposal.datasets) - len(chosen))
+
+
+@register.command()
+@_STATE
+@_ON
+def sweep(state: Path, day: datetime | None) -> None:
+    """Open the erase tasks of contracts that have ended. To be run daily; twice does no harm."""
+    opened = _with_ledger(state, lambda ledger: sweep_tasks(ledger, _day(day)))
+    _say("swept", tasks=len(opened))
+
+
+@register.command()
+@click.argument("client", required=False)
+@_STATE
+@_ON
+@click.option("--gaps", is_flag=True, help="Also what is missing, in sentences.")
+@_JSON
+def show(client: str | None, state: Path, day: datetime | None, gaps: bool, as_json: bool) -> None:
+    """How the datasets of CLIENT, or of all clients, stand."""
+
+    async def run(ledger: Ledger) -> tuple[ClientView, ...]:
+        async with ledger.read() as connection:
+            return await read_overview(connection, _day(day), client)
+
+    views = _with_ledger(state, run)
+    if as_json:
+        click.echo(json.dumps([_json_of(view, _day(day)) for view in views], ensure_ascii=False, indent=2))
+        return
+    if not views:
+        _say("nothing")
+    for view in views:
+        _print_client(view, _day(day), gaps=gaps)
+
+
+def _with_ledger(state: Path, run: Callable[[Ledger], Awaitable[_Value]]) -> _Value:
+    async def opened() -> _Value:
+        async with open_ledger(state, read_settings(state)) as ledger:
+            return await run(ledger)
+
+    return asyncio.run(opened())
+
+
+async def _must_be_known(ledger: Ledger, person: str) -> None:
+    """Once there are persons at all, only one of them can answer for something."""
+    async with ledger.read() as connection:
+        known = list(await connection.scalars(select(persons.c.person)))
+    if known and person not in known:
+        raise Fault(UNKNOWN_PERSON, person=person)
+
+
+async def _credential(
+    ledger: Ledger, target: str, role: str | None, passwords: Path | None
+) -> tuple[str, str]:
+    if role is not None:
+        known = _read_passwords(passwords) if passwords else {}
+        return role, known[role] if role in known else _ask_password(role)
+    async with ledger.read() as connection:
+        catalogue = await find_catalogue(connection, target)
+    for dataset in catalogue.datasets if catalogue else ():
+        secret = await ledger.content(dataset.secret)
+        if not isinstance(secret, Erased):
+            return dataset.role, secret.decode()
+    raise click.UsageError("no dataset of this target is confirmed yet: give --role")
+
+
+def _read_passwords(path: Path) -> dict[str, str]:
+    if path.stat().st_mode & 0o077:
+        raise click.UsageError(f"others may read {path}: chmod 600")
+    try:
+        return msgspec.yaml.decode(path.read_bytes(), type=dict[str, str])
+    except msgspec.DecodeError as error:
+        raise Fault(FILE_UNREADABLE, name=path.name, form="YAML") from error
+
+
+def _ask_password(role: str) -> str:
+    prompt = _SAYS["password"][preferred_language()].format(role=role)
+    return str(click.prompt(prompt, hide_input=True, err=True))
+
+
+def _day(day: datetime | None) -> date:
+    return day.date() if day else datetime.now(JST).date()
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's CSV files in the order of their names."""
+    whole = hashlib.sha256()
+    for file in sorted(path.glob("*.csv")) if path.is_dir() else [path]:
+        whole.update(file.read_bytes())
+    return whole.hexdigest()
+
+
+def _print_proposal(proposal: Proposal, path: Path) -> None:
+    columns = [
+        column for dataset in proposal.datasets for table in dataset.tables for column in table.columns
+    ]
+    for dataset in proposal.datasets:
+        click.echo(f"{dataset.dataset or '?'} ({dataset.organisation or '?'})")
+        for table in dataset.tables:
+            items = ", ".join(f"{column.name}={column.item}" for column in table.columns if column.item)
+            subject = f"{table.subject} ×{table.rows_per_subject}" if table.subject else "-"
+            click.echo(f"  {table.schema}.{table.name}  [{subject}]  {items}{' ?' if table.look else ''}")
+            if table.client_column:
+                _say("shared", column=table.client_column)
+    _say(
+        "proposed",
+        datasets=len(proposal.datasets),
+        tables=sum(len(dataset.tables) for dataset in proposal.datasets),
+        columns=len(columns),
+        personal=sum(bool(column.item) for column in columns),
+        look=sum(column.look for column in columns),
+        unread=len(proposal.unread),
+        path=path,
+    )
+
+
+def _print_client(view: ClientView, on: date, *, gaps: bool) -> None:
+    language = preferred_language()
+    click.echo(f"{view.client}  {view.name}  {_word(view.colour)}  {', '.join(sorted(view.roles))}")
+    for one in view.datasets:
+        state = _word("locked" if one.locked else "open")
+        click.echo(f"  {one.dataset}  {one.name}  {state}  {_word(one.colour)}")
+        if isinstance(one.standing, LockedDataset):
+            for fault in one.standing.reasons:
+                click.echo(f"    {fault.code}: {fault.sentence(language)}")
+    for task in view.tasks:
+        step = "countersigned" if task.countersigned else "certified" if task.certificate else "waiting"
+        words = [_word(step)]
+        if task.opened is None:
+            words.append(_word("not_opened"))
+        if task.overdue(on):
+            words.append(_word("overdue"))
+        asked = task.asked
+        _say(
+            "task",
+            dataset=asked.dataset,
+            party=asked.party,
+            ended=asked.ended,
+            due=asked.due,
+            state=", ".join(words),
+        )
+    if gaps:
+        for fault in view.gaps:
+            click.echo(f"  - {fault.code}: {fault.sentence(language)}")
+
+
+def _json_of(view: ClientView, on: date) -> dict[str, Any]:
+    return {
+        "client": view.client,
+        "name": view.name,
+        "colour": view.colour,
+        "roles": sorted(view.roles),
+        "datasets": [
+            {
+                "dataset": one.dataset,
+                "name": one.name,
+                "open": not one.locked,
+                "colour": one.colour,
+                "reasons": _json_faults(
+                    one.standing.reasons if isinstance(one.standing, LockedDataset) else ()
+                ),
+            }
+            for one in view.datasets
+        ],
+        "erase_tasks": [
+            {
+                "dataset": task.asked.dataset,
+                "party": task.asked.party,
+                "ended": task.asked.ended.isoformat(),
+                "due": task.asked.due.isoformat(),
+                "opened": task.opened is not None,
+                "certified": task.certificate is not None,
+                "countersigned": task.countersigned is not None,
+                "overdue": task.overdue(on),
+            }
+            for task in view.tasks
+        ],
+        "gaps": _json_faults(view.gaps),
+    }
+
+
+def _json_faults(found: tuple[Fault, ...]) -> list[dict[str, str]]:
+    return [{"code": one.code, "en": one.sentence("en"), "ja": one.sentence("ja")} for one in found]
+
+
+def _word(word: str) -> str:
+    return _SAYS[word][preferred_language()]
+
+
+def _say(sentence: str, *, error: bool = False, **values: object) -> None:
+    click.echo(_SAYS[sentence][preferred_language()].format(**values), err=error)
