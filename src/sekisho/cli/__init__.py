@@ -54,6 +54,26 @@ def main() -> None:
     """Run the command line; a fault becomes one line on standard error and exit status 1."""
     try:
         cli()
-    except Fault as fault:
-        click.echo(f"sekisho: {fault.code}: {fault.sentence(preferred_language())}", err=True)
-        sys.exit(1)
+    except Fault as alone:
+        _tell(alone)
+    except BaseExceptionGroup as group:  # from tasks that ran side by side
+        first = _first_fault(group)
+        if first is None:
+            raise
+        _tell(first)
+
+
+def _first_fault(group: BaseExceptionGroup[BaseException]) -> Fault | None:
+    """The first fault in a group that holds nothing but faults; None when there is a mistake of ours among them."""
+    faults, others = group.split(Fault)
+    if faults is None or others is not None:
+        return None
+    found: BaseException = faults
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found if isinstance(found, Fault) else None
+
+
+def _tell(fault: Fault) -> None:
+    click.echo(f"sekisho: {fault.code}: {fault.sentence(preferred_language())}", err=True)
+    sys.exit(1)
