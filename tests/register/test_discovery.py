@@ -47,6 +47,20 @@ SHARED = """
     CREATE TABLE dunning.closed (name text);
     CREATE TABLE dunning.slow (name text);
     CREATE VIEW dunning.broken AS SELECT name, 1 / length(substr(name, 1, 0)) AS never FROM minato_yohoen.customers;
+    CREATE SCHEMA "旧基幹";
+    CREATE TABLE "旧基幹"."顧客マスタ" (
+        "顧客コード" text PRIMARY KEY, "氏名" text, "フリガナ" text, "ＴＥＬ" text, "契約者住所" text, "生年月日" text,
+        "カード番号" text, "備考" text);
+    INSERT INTO "旧基幹"."顧客マスタ"
+        SELECT 'K' || customer_id, name, name_kana, phone, address, to_char(birth_date, 'YYYYMMDD'), NULL, memo
+        FROM minato_yohoen.customers;
+    CREATE TABLE "旧基幹"."受注" ("受注番号" int PRIMARY KEY, "顧客コード" text, "商品名" text, "金額" int);
+    INSERT INTO "旧基幹"."受注"
+        SELECT i, 'K' || (10000001 + i % 250), (ARRAY['はちみつ', '青汁', '豆乳'])[1 + i % 3], i
+        FROM generate_series(1, 1000) AS i;
+    CREATE TABLE "旧基幹"."商品マスタ" ("商品コード" text PRIMARY KEY, "商品名" text, "単価" int);
+    INSERT INTO "旧基幹"."商品マスタ" SELECT 'S' || i, '商品' || i, i FROM generate_series(1, 40) AS i;
+    CREATE VIEW "旧基幹"."宛名" AS SELECT "氏名", "契約者住所" FROM "旧基幹"."顧客マスタ";
     CREATE ROLE survey LOGIN PASSWORD 'survey-secret';
     GRANT USAGE ON SCHEMA dunning TO survey; GRANT SELECT ON ALL TABLES IN SCHEMA dunning TO survey;
     REVOKE ALL ON dunning.closed FROM survey;
@@ -102,7 +116,7 @@ def proposed(proposal: Proposal, client: Organisation) -> tuple[ProposedDataset,
 
 
 def test_every_client_is_found_with_its_schema_and_its_narrowest_role(whole: Proposal) -> None:
-    assert {one.dataset for one in whole.datasets} == {*NAMES, "dunning"}
+    assert {one.dataset for one in whole.datasets} == {*NAMES, "dunning", ""}
     for client in CLIENTS:
         dataset, tables = proposed(whole, client)
         assert (dataset.organisation, dataset.role, dataset.confirmed) == (client.id, client.role, False)
@@ -138,6 +152,28 @@ def test_personal_columns_precision_and_recall(whole: Proposal) -> None:
 
 def _class(item: str) -> str:
     return ITEM_BY_ID[item].item_class if item else ""
+
+
+def test_columns_named_in_japanese(whole: Proposal) -> None:
+    (dataset,) = [one for one in whole.datasets if one.tables[0].schema == "旧基幹"]
+    assert (dataset.dataset, dataset.organisation) == ("", "")
+    tables = {table.name: table for table in dataset.tables}
+    assert {column.name: column.item for column in tables["顧客マスタ"].columns} == {
+        "顧客コード": "customer_number",
+        "氏名": "name",
+        "フリガナ": "kana",
+        "ＴＥＬ": "phone",
+        "契約者住所": "address",
+        "生年月日": "birth_date",
+        "カード番号": "card",
+        "備考": "free_text",
+    }
+    orders = tables["受注"]
+    assert (orders.subject, orders.rows_per_subject) == ("顧客コード", 5)
+    assert [column.name for column in orders.columns if column.item] == ["顧客コード"]
+    assert not tables["商品マスタ"].metered
+    # Names and addresses without a key: each row counts as a person, and somebody should look.
+    assert (tables["宛名"].metered, tables["宛名"].subject, tables["宛名"].look) == (True, "", True)
 
 
 def test_persons_are_told_apart_by_their_key(whole: Proposal) -> None:
