@@ -3,13 +3,16 @@
 import random
 from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from register.register_examples import DAY, TABLES, fill
+from sekisho.cli.register import register
 from sekisho.faults import Fault
 from sekisho.ledger import Ledger
+from sekisho.ledger.leaf import FACTS_BY_NAME
 from sekisho.register.campaigns import answer, read_progress
 from sekisho.register.facts import CampaignAnswered, CampaignOpened, CertificateStated, Demand, ProfileStated
 from sekisho.register.intake import take_in
@@ -211,3 +214,12 @@ async def test_supervision_taken_in_again_lapses_no_earlier(ledger: Ledger) -> N
     async with ledger.read() as connection:
         held = (await read_tables(connection)).parties.supervision
     assert len(held) == len(TABLES.parties.supervision) + 1
+
+
+def test_every_fact_and_command_is_in_the_docs() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "register.md").read_text()
+    for name in FACTS_BY_NAME:
+        if name.startswith("register."):
+            assert f"`{name}`" in text
+    for name in register.commands:
+        assert f"`sekisho register {name}" in text

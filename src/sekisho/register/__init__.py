@@ -1,15 +1,18 @@
 """Who entrusted what to whom: parties, contracts and their periods, datasets, and the tables they arrive in.
 
-facts, tables   what the register records, and the rows that follow
-catalogue       which client, dataset, subject and item a column of a target holds
-parties         legal persons, hops of entrustment, supervision, contract clauses: pure decisions
-inventory       what is known of each dataset, and what is not
-periods         contract periods as people write them, and as intervals
-counts          published counts: value, unit, 約, duplicates, sums and parts
-leak_status     what an organisation says about an external leak, and its normal form
-found           how it came to light, and when
-affected        one row of a published table of affected organisations
-anomalies       what does not add up in such a table
-grids           tables of text as CSV, Excel and YAML
-tables_io       the register's sheets in these forms, all or nothing
+facts, tables        what the register records, and the rows that follow
+records              these rows as the values of the pure rooms
+parties              legal persons, hops of entrustment, contract clauses: pure decisions
+inventory, catalogue what is known of each dataset; which client and item a column of a target holds
+standing             may a dataset be opened on a day: asked at each access
+approval, erasure    the client's acts: approving a hop, countersigning an erasure; erase tasks
+supervision          files, gap lists per client, security profiles; campaigns: re-inspections
+overview             how everything stands, client by client
+survey, proposal     a database looked at, and what is proposed for it; proposal_file: edited, confirmed
+intake, tables_io    the register's sheets into facts, all or nothing; grids: CSV, Excel, YAML
+periods              contract periods as people write them, and as intervals
+affected             one row of a published table of affected organisations, whose cells are
+counts               … published counts: value, unit, 約, duplicates, sums and parts
+leak_status, found   … what is said about a leak and how it came to light, and the normal forms
+anomalies            what does not add up in such a table
 """
