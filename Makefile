@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check e2e long bench
+.PHONY: help setup demo test check e2e long bench docs
 RUN = .tools/bin/uv run --locked --no-sync
 
 help: ## what can be made here
@@ -23,6 +23,9 @@ e2e: setup ## tests with real servers and clients only
 
 long: setup ## the tests that take minutes (several hundred kills)
 	@$(RUN) pytest -m long $(ARGS)
+
+docs: setup ## write docs/reference/ anew from the code
+	@$(RUN) python scripts/reference.py
 
 bench: setup ## measure against the peers; writes bench/README.md
 	@$(RUN) python -m bench $(ARGS)
