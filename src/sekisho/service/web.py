@@ -1,0 +1,59 @@
+"""A web application inside a program that does other things too."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import uvicorn
+
+from sekisho.faults import Fault
+from sekisho.service.certificates import Certificates
+from sekisho.service.faults import CANNOT_LISTEN
+
+
+class _Embedded(uvicorn.Server):
+    """Signals are the program's, not the server's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(
+    app: Any, host: str, port: int, certificates: Certificates | None
+) -> AsyncIterator[tuple[str, int]]:
+    """Serve an ASGI application while the block runs; yields the address. Raises Fault CANNOT_LISTEN."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        ssl_certfile=str(certificates.server) if certificates else None,
+        ssl_keyfile=str(certificates.key) if certificates else None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+    )
+    server = _Embedded(config)
+    async with asyncio.TaskGroup() as group:
+        # uvicorn ends a start that fails with SystemExit, which must not end this program.
+        task = group.create_task(_until_exit(server))
+        while not server.started:
+            if task.done():
+                raise Fault(CANNOT_LISTEN, address=f"{host}:{port}", reason="it is in use, or not ours")
+            await asyncio.sleep(0.01)
+        try:
+            name = server.servers[0].sockets[0].getsockname()
+            yield name[0], name[1]
+        finally:
+            server.should_exit = True
+
+
+async def _until_exit(server: uvicorn.Server) -> None:
+    try:
+        await server.serve()
+    except SystemExit:
+        return
