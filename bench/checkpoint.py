@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from bench.frame import Scale
@@ -19,9 +20,20 @@ from sekisho.demo.servers import PostgresServer
 from sekisho.gate.facts import Limits, TicketRequested, Unmask
 from sekisho.gate.tickets import approve_ticket
 from sekisho.ledger import Ledger
-from sekisho.people.facts import PersonAdded, TokenIssued
+from sekisho.people.facts import PersonAdded, RoleAsked, RoleGranted, TokenIssued
+from sekisho.people.roles import Role
 from sekisho.people.tokens import Token
-from sekisho.register.facts import ColumnEntry, DatasetAdded, OrganisationAdded, TableEntry, TargetAdded
+from sekisho.register.facts import (
+    ColumnEntry,
+    ContractAdded,
+    DatasetAdded,
+    DatasetDescribed,
+    EntrustmentAdded,
+    OrganisationAdded,
+    TableEntry,
+    TargetAdded,
+)
+from sekisho.register.periods import parse_period
 from sekisho.service.certificates import write_private
 from sekisho.service.service import create_state, open_ledger, running
 from sekisho.service.settings import Settings
@@ -51,6 +63,7 @@ TABLES = (
     ),
 )
 _MANY = 1 << 50
+_SINCE = date(2020, 4, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +132,7 @@ async def _register(
         database="postgres",
         tls_ca=certificate,
         unknown_lineage="mask",
+        operator="outsourcing",
     )
     await ledger.record(target, by="kanri", about=TARGET)
     secret = ledger.vault.seal("checkpoint", ROLE_PASSWORD.encode())
@@ -132,14 +146,52 @@ async def _register(
         tables=TABLES,
     )
     await ledger.record(dataset, by="kanri", about="bench", parts=[secret])
+    await _describe(ledger)
     for person, manager in (("worker", "approver"), ("approver", "")):
         added = PersonAdded(person=person, name=person, employer="Bench", manager=manager, language="en")
         await ledger.record(added, by="kanri", about=person)
+    await _appoint(ledger, "worker", Role.WORKER)
+    await _appoint(ledger, "approver", Role.OPERATOR_MANAGER)
     items = tuple(sorted({column.item for table in TABLES for column in table.columns if column.item}))
     return {
         CLEAR: await _ticket(ledger, CLEAR, items, key),
         MASKED: await _ticket(ledger, MASKED, (), key),
     }
+
+
+async def _describe(ledger: Ledger) -> None:
+    """What the register must know before the dataset opens: what it is, and by which contract we hold it."""
+    described = DatasetDescribed(
+        dataset="bench",
+        client="bench",
+        name="bench",
+        items="氏名、電話番号",
+        purpose="measure",
+        responsible_unit="bench",
+        holders=("bench",),
+        target=TARGET,
+        schema="public",
+        tables=(),
+        client_column="",
+        retention="",
+        fingerprint="",
+    )
+    hop = EntrustmentAdded(
+        hop="hop", client="bench", giver="bench", receiver="outsourcing", datasets=("bench",), began=_SINCE
+    )
+    period = parse_period("2020年4月~")
+    contract = ContractAdded(contract="contract", hop="hop", kind="業務委託契約", period=period, clauses=())
+    await ledger.record(described, by="kanri", about="bench")
+    await ledger.record(hop, by="kanri", about="hop")
+    await ledger.record(contract, by="kanri", about="contract")
+
+
+async def _appoint(ledger: Ledger, person: str, role: Role) -> None:
+    """One administrator asks, another one grants."""
+    asked = RoleAsked(person=person, role=role, organisation="", since=_SINCE, reason="measure")
+    request = (await ledger.record(asked, by="kanri", about=person)).leaf_hash.hex()
+    granted = RoleGranted(person=person, role=role, organisation="", since=_SINCE, request=request)
+    await ledger.record(granted, by="kanri2", about=person)
 
 
 async def _ticket(ledger: Ledger, name: str, items: Sequence[str], key: bytes) -> tuple[str, str]:
@@ -160,7 +212,7 @@ async def _ticket(ledger: Ledger, name: str, items: Sequence[str], key: bytes) -
         unmask=tuple(Unmask(item=item, reason="measure") for item in items),
     )
     await ledger.record(asked, by="worker", about=name)
-    await approve_ticket(ledger, name, "approver", {"worker": "approver", "approver": ""})
+    await approve_ticket(ledger, name, "approver")
     token = Token(token=secrets.token_hex(8), person="worker", ticket=name, target=TARGET, expires=now + day)
     issued = TokenIssued(
         token=token.token, person=token.person, ticket=name, target=TARGET, expires=token.expires

@@ -5,7 +5,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,20 @@ from sekisho.demo.servers import PostgresServer
 from sekisho.gate.facts import Limits, TicketRequested, Unmask
 from sekisho.gate.tickets import approve_ticket
 from sekisho.ledger import Ledger, Recorded
-from sekisho.people.facts import CredentialSet, PersonAdded
+from sekisho.people.facts import CredentialSet, PersonAdded, RoleAsked, RoleGranted
 from sekisho.people.login import LoginDesk
-from sekisho.register.facts import ColumnEntry, DatasetAdded, OrganisationAdded, TableEntry, TargetAdded
+from sekisho.people.roles import Role
+from sekisho.register.facts import (
+    ColumnEntry,
+    ContractAdded,
+    DatasetAdded,
+    DatasetDescribed,
+    EntrustmentAdded,
+    OrganisationAdded,
+    TableEntry,
+    TargetAdded,
+)
+from sekisho.register.periods import parse_period
 from sekisho.relay.wire import Wire
 from sekisho.service.service import Service
 from sekisho.wire.postgres import backend as b
@@ -150,7 +161,7 @@ class Checkpoint:
         fact = type(fact)(**{**{f: getattr(fact, f) for f in fact.__struct_fields__}, **changes})
         await self.ledger.record(fact, by="sato", about=name)
         if approved:
-            await approve_ticket(self.ledger, name, "mori", {"sato": "mori", "mori": ""})
+            await approve_ticket(self.ledger, name, "mori")
         return name
 
     async def login(self, ticket: str, target: str = "callcentre") -> tuple[str, str]:
@@ -231,6 +242,7 @@ async def register(ledger: Ledger, database: PostgresServer, credential: bytes) 
             database="postgres",
             tls_ca=certificate,
             unknown_lineage="mask",
+            operator="outsourcing",
         ),
         by="kanri",
         about="callcentre",
@@ -254,15 +266,62 @@ async def register(ledger: Ledger, database: PostgresServer, credential: bytes) 
             about=dataset,
             parts=[secret],
         )
+        await describe(ledger, dataset, organisation)
     for person, manager in (("sato", "mori"), ("mori", ""), ("kanri", "")):
         added = PersonAdded(
             person=person, name=person, employer="Example Outsourcing", manager=manager, language="en"
         )
         await ledger.record(added, by="kanri", about=person)
+    await appoint(ledger, "sato", Role.WORKER)
+    await appoint(ledger, "mori", Role.OPERATOR_MANAGER)
     verifier = ledger.vault.seal("checkpoint", credential)
     await ledger.record(
         CredentialSet(person="sato", verifier=verifier.commitment), by="kanri", about="sato", parts=[verifier]
     )
+
+
+async def describe(ledger: Ledger, dataset: str, organisation: str) -> None:
+    """What the register must know before the dataset opens: what it is, and by which contract we hold it."""
+    described = DatasetDescribed(
+        dataset=dataset,
+        client=organisation,
+        name=dataset,
+        items="氏名、電話番号",
+        purpose="問合せ対応",
+        responsible_unit="一課",
+        holders=("保守班",),
+        target="callcentre",
+        schema=organisation,
+        tables=(),
+        client_column="",
+        retention="",
+        fingerprint="",
+    )
+    hop = EntrustmentAdded(
+        hop=f"hop-{dataset}",
+        client=organisation,
+        giver=organisation,
+        receiver="outsourcing",
+        datasets=(dataset,),
+        began=date(2020, 4, 1),
+    )
+    period = parse_period("2020年4月~")
+    contract = ContractAdded(
+        contract=f"c-{dataset}", hop=hop.hop, kind="業務委託契約", period=period, clauses=()
+    )
+    await ledger.record(described, by="kanri", about=dataset)
+    await ledger.record(hop, by="kanri", about=hop.hop)
+    await ledger.record(contract, by="kanri", about=contract.contract)
+
+
+async def appoint(ledger: Ledger, person: str, role: Role) -> None:
+    """One administrator asks, another one grants."""
+    since = date(2020, 4, 1)
+    wanted = RoleAsked(person=person, role=role, organisation="", since=since, reason="assigned")
+    asked = await ledger.record(wanted, by="kanri", about=person)
+    request = asked.leaf_hash.hex()
+    granted = RoleGranted(person=person, role=role, organisation="", since=since, request=request)
+    await ledger.record(granted, by="kanri2", about=person)
 
 
 def limits(**changes: int) -> Limits:
@@ -277,7 +336,7 @@ async def refuse_unknown_lineage(ledger: Ledger) -> None:
     assert isinstance(fact, TargetAdded)
     await ledger.record(
         msgspec.structs.replace(fact, unknown_lineage="refuse"), by="kanri", about=fact.target
-    )  # type: ignore[type-var]
+    )
 
 
 @dataclass

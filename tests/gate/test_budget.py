@@ -239,7 +239,9 @@ def test_two_sessions_of_one_worker_share_the_day() -> None:
     first, second = meter(10_000, 10_000, day), meter(10_000, 10_000, day)
     take(first, Lease((256, 256), 256))
     assert first.spend(200, range(200), 0)
-    assert take(second, Lease((200, 200), 200)) == Lease((256, 44), 256)  # the day has no more, though 56 lie unused
+    assert take(second, Lease((200, 200), 200)) == Lease(
+        (256, 44), 256
+    )  # the day has no more, though 56 lie unused
     first.give_back()
     assert take(second, Lease((0, 56), 0)).persons[1] == 56
     assert second.spend(100, range(1_000, 1_100), 0)

@@ -39,6 +39,7 @@ from sekisho.witness.server import witness_app
 
 PERSONS_OF_THE_CHARGED_ACT: Final = 32_759
 _TICKET: Final = "T-0001"
+_CUT: Final = b'"outcome":"cut"'
 _FORGED: Final = "T-0002"
 
 
@@ -221,11 +222,11 @@ class ActOne:
             copy = Path(folder) / "log"
             await asyncio.to_thread(shutil.copytree, self._service.state / LOG, copy)
             index = await self._index_of_the_bulk()
-            bundle = max(
-                (copy / "tile" / "entries").rglob("*"), key=lambda path: (path.is_file(), path.stat().st_size)
-            )
+            # Of the bundles that hold the entry, the fullest is the one that the checkpoint covers.
+            bundles = [path for path in (copy / "tile" / "entries").rglob("*") if path.is_file()]
+            bundle = max(bundles, key=lambda path: (_CUT in path.read_bytes(), path.stat().st_size))
             entries = bundle.read_bytes()
-            edited = entries.replace(b'"outcome":"cut"', b'"outcome":"nil"', 1)
+            edited = entries.replace(_CUT, b'"outcome":"nil"', 1)
             bundle.write_bytes(edited)
             report = await asyncio.to_thread(verify_folder, copy, policy=self._policy())
             answer = "\n".join(finding.sentence(self._stage.language) for finding in report.findings)

@@ -2,21 +2,9 @@
 
 import msgspec
 
+from sekisho.gate.limits import Limits as Limits
+from sekisho.gate.policy import Policy
 from sekisho.ledger import Fact, fact
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The most that may pass. `session`, `day` (JST, per worker), `ticket`, and `client` (worker x client
-    organisation, for as long as Sekisho remembers) each bound persons and rows."""
-
-    session_persons: int
-    session_rows: int
-    day_persons: int
-    day_rows: int
-    ticket_persons: int
-    ticket_rows: int
-    client_persons: int
-    client_rows: int
 
 
 class Unmask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +16,9 @@ class Unmask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @fact("gate.ticket_requested", version=1)
 class TicketRequested(Fact):
-    """Asks for one door of one target to one client organisation's dataset, for one purpose and window."""
+    """Asks for one door of one target to one client organisation's dataset, for one purpose and window.
+
+    `amends` names the ticket that this one is to follow, or is ""; the former one stays as it is."""
 
     ticket: str
     person: str
@@ -41,6 +31,7 @@ class TicketRequested(Fact):
     closes: int
     limits: Limits
     unmask: tuple[Unmask, ...] = ()
+    amends: str = ""
 
 
 @fact("gate.ticket_approved", version=1)
@@ -54,8 +45,50 @@ class TicketApproved(Fact):
 
 @fact("gate.ticket_closed", version=1)
 class TicketClosed(Fact):
+    """`how`: "done", "withdrawn" (by who asked), "declined" (by who was to approve) or "revoked"."""
+
     ticket: str
     reason: str
+    how: str = "done"
+
+
+@fact("gate.break_glass_opened", version=1)
+class BreakGlassOpened(Fact):
+    """Access at once, without approval. Two others must have reviewed it by `review_by`."""
+
+    asked: TicketRequested
+    review_by: int
+
+
+@fact("gate.break_glass_reviewed", version=1)
+class BreakGlassReviewed(Fact):
+    """`opening` is the leaf hash (hex) of the BreakGlassOpened that the reviewer saw."""
+
+    ticket: str
+    reviewer: str
+    opening: str
+    justified: bool
+    note: str
+
+
+@fact("gate.policy_proposed", version=1)
+class PolicyProposed(Fact):
+    """`replaces` is the leaf hash (hex) of the proposal whose policy is in force, "" for the built-in policy."""
+
+    proposal: str
+    proposer: str
+    policy: Policy
+    replaces: str
+    reason: str
+
+
+@fact("gate.policy_approved", version=1)
+class PolicyApproved(Fact):
+    """`request` is the leaf hash (hex) of the proposal that the approver saw."""
+
+    proposal: str
+    approver: str
+    request: str
 
 
 @fact("gate.access_refused", version=1)

@@ -1,17 +1,32 @@
-"""A ticket as its facts tell it, checked against the published log.
+"""A ticket's life: requested, approved by others, closed; and how it is read, held against the published log.
 
 The `tickets` table is for lists and screens. What opens a door is read from the facts, and each of these is
 held against the tiles: whoever edits the database, facts and projections alike, has not edited the published
-log, and opens nothing.
+log, and opens nothing. What a ticket may be is asked of the duty matrix twice: when somebody acts here, and again
+at the door.
 """
 
-from typing import Protocol
+from typing import Final, Literal, Protocol
 
 from sekisho.faults import Fault
 from sekisho.gate import faults
-from sekisho.gate.decide import Ticket, may_approve
-from sekisho.gate.facts import TicketApproved, TicketClosed, TicketRequested
+from sekisho.gate.decide import Ticket, act_of, approved
+from sekisho.gate.duties import DUTIES, Case, Part, commands, may
+from sekisho.gate.facts import BreakGlassOpened, TicketApproved, TicketClosed, TicketRequested
+from sekisho.gate.policies import read_policy
+from sekisho.gate.policy import Policy
+from sekisho.gate.refusal import Refusal
+from sekisho.gate.standing import Confirms, Standing, read_standing
 from sekisho.ledger import Ledger, Recorded
+
+_NAMES: Final = (
+    "gate.ticket_requested",
+    "gate.break_glass_opened",
+    "gate.ticket_approved",
+    "gate.ticket_closed",
+)
+_MOST_FACTS: Final = 1_000  # of one ticket; more than this is no ticket any more, and opens nothing
+Ending = Literal["done", "withdrawn", "declined", "revoked"]
 
 
 class PublishedLog(Protocol):
@@ -20,35 +35,119 @@ class PublishedLog(Protocol):
         ...
 
 
-async def read_ticket(ledger: Ledger, published: PublishedLog, name: str) -> Ticket | None:
-    """The ticket of this name, or None. Raises Fault NOT_IN_THE_LOG when a fact of it is not the published one."""
+async def read_ticket(
+    ledger: Ledger, confirms: Confirms | None, name: str, *, until: int | None = None
+) -> Ticket | None:
+    """The ticket of this name, or None. Raises Fault NOT_IN_THE_LOG when a fact of it is not the published one.
+
+    `until` (microseconds since 1970) leaves later facts out. Without `confirms` nothing is held against the log:
+    good for a screen, never for a door.
+    """
     requested: TicketRequested | None = None
     request_hash = ""
-    approvers: set[str] = set()
-    closed = False
-    kinds = ["gate.ticket_requested", "gate.ticket_approved", "gate.ticket_closed"]
-    for recorded in await ledger.facts(0, 1000, names=kinds, about=name):
-        if not await published.confirms(recorded):
+    approvers: list[str] = []
+    closed = broken_glass = False
+    facts = await ledger.facts(0, _MOST_FACTS, names=_NAMES, about=name)
+    if len(facts) == _MOST_FACTS:
+        raise Fault(faults.NOT_IN_THE_LOG, ticket=name)
+    for recorded in facts:
+        if until is not None and recorded.at.timestamp() * 1e6 > until:
+            break
+        if confirms is not None and not await confirms(recorded):
             raise Fault(faults.NOT_IN_THE_LOG, ticket=name)
         match recorded.typed():
-            case TicketRequested() as fact if (
-                requested is None
-            ):  # a second request of the same name changes nothing
+            case TicketRequested() as fact if requested is None and recorded.by == fact.person:
                 requested, request_hash = fact, recorded.leaf_hash.hex()
+            case BreakGlassOpened() as fact if requested is None and recorded.by == fact.asked.person:
+                requested, broken_glass = fact.asked, True
             case TicketApproved() as fact if fact.request == request_hash and recorded.by == fact.approver:
-                approvers.add(fact.approver)
+                approvers.append(fact.approver)
             case TicketClosed():
                 closed = True
-    return Ticket(requested, frozenset(approvers), closed) if requested else None
+    return Ticket(requested, tuple(approvers), closed, broken_glass) if requested else None
 
 
-async def approve_ticket(ledger: Ledger, name: str, approver: str, managers: dict[str, str]) -> Recorded:
-    """Record an approval of the ticket's request as it stands. Raises Fault NO_TICKET or SELF_APPROVAL."""
-    requests = await ledger.facts(0, 1, names=["gate.ticket_requested"], about=name)
-    fact = requests[0].typed() if requests else None
-    if not isinstance(fact, TicketRequested):
-        raise Fault(faults.NO_TICKET, ticket=name)
-    if not may_approve(fact.person, approver, managers):
+async def request_ticket(ledger: Ledger, asked: TicketRequested) -> Recorded:
+    """Ask for a ticket. Raises Fault BAD_TICKET, or why this person may not ask; the ledger refuses a name twice."""
+    check_ticket(asked)
+    policy = (await read_policy(ledger)).policy
+    requester = await require_standing(ledger, asked.person)
+    answer = may(act_of(asked, policy), Part.REQUEST, requester.actor, Case(asked.organisation))
+    if isinstance(answer, Refusal):
+        raise answer.fault()
+    return await ledger.record(asked, by=asked.person, about=asked.ticket)
+
+
+def check_ticket(asked: TicketRequested) -> None:
+    """Raises Fault BAD_TICKET."""
+    texts = {name: getattr(asked, name) for name in ("organisation", "dataset", "target", "door", "purpose")}
+    wrong = [name for name, text in texts.items() if not text.strip()]
+    if not asked.ticket or "." in asked.ticket or len(asked.ticket) > 64:
+        wrong.append("ticket")
+    if not asked.opens < asked.closes:
+        wrong.append("window")
+    if not asked.limits.sensible():
+        wrong.append("limits")
+    if any(not unmask.reason.strip() or not unmask.item for unmask in asked.unmask):
+        wrong.append("unmask")
+    if wrong:
+        raise Fault(faults.BAD_TICKET, ticket=asked.ticket, fields=", ".join(wrong))
+
+
+async def approve_ticket(ledger: Ledger, name: str, approver: str) -> Recorded:
+    """Approve the request as it stands. Raises Fault NO_TICKET, TICKET_CLOSED, SELF_APPROVAL, or why
+    else this person may not."""
+    asked, request, ticket = await _open_request(ledger, name)
+    policy = (await read_policy(ledger)).policy
+    case = await _case(ledger, asked, ticket, policy)
+    actor = (await require_standing(ledger, approver)).actor
+    requester = case.doings[0].actor
+    if actor.human == requester.human or commands(requester, actor):
         raise Fault(faults.SELF_APPROVAL, approver=approver, ticket=name)
-    approved = TicketApproved(ticket=name, approver=approver, request=requests[0].leaf_hash.hex())
-    return await ledger.record(approved, by=approver, about=name)
+    answer = may(act_of(asked, policy), Part.APPROVE, actor, case)
+    if isinstance(answer, Refusal):
+        raise answer.fault()
+    given = TicketApproved(ticket=name, approver=approver, request=request)
+    return await ledger.record(given, by=approver, about=name)
+
+
+async def close_ticket(ledger: Ledger, name: str, *, by: str, reason: str, how: Ending = "done") -> Recorded:
+    """Close a ticket: who asked is done or withdraws, who may approve declines or revokes. For ever."""
+    asked, _, _ = await _open_request(ledger, name)
+    who = (await require_standing(ledger, by)).actor
+    requester = await require_standing(ledger, asked.person)
+    own = how in ("done", "withdrawn")
+    act = act_of(asked, (await read_policy(ledger)).policy)
+    approving = {role for role, cell in DUTIES[act].items() if Part.APPROVE in cell}
+    allowed = (
+        who.human == requester.actor.human
+        if own
+        else any(one.role in approving and one.organisation in ("", asked.organisation) for one in who.held)
+    )
+    if not allowed:
+        raise Fault(faults.NOT_YOUR_DUTY, person=by, act=act, part=how)
+    return await ledger.record(TicketClosed(ticket=name, reason=reason, how=how), by=by, about=name)
+
+
+async def require_standing(ledger: Ledger, account: str) -> Standing:
+    """Raises Fault STATE_UNKNOWN when there is no such account."""
+    standing = await read_standing(ledger, account)
+    if standing is None:
+        raise Fault(faults.STATE_UNKNOWN, part="person")
+    return standing
+
+
+async def _open_request(ledger: Ledger, name: str) -> tuple[TicketRequested, str, Ticket]:
+    ticket = await read_ticket(ledger, None, name)
+    requests = await ledger.facts(0, 1, names=["gate.ticket_requested"], about=name)
+    if ticket is None or ticket.broken_glass or not requests:
+        raise Fault(faults.NO_TICKET, ticket=name)
+    if ticket.closed:
+        raise Fault(faults.TICKET_CLOSED, ticket=name)
+    return ticket.requested, requests[0].leaf_hash.hex(), ticket
+
+
+async def _case(ledger: Ledger, asked: TicketRequested, ticket: Ticket, policy: Policy) -> Case:
+    requester = await require_standing(ledger, asked.person)
+    approvers = [await require_standing(ledger, approver) for approver in ticket.approvers]
+    return approved(asked, policy, requester.actor, [standing.actor for standing in approvers])

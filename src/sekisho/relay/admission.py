@@ -1,7 +1,7 @@
 """From a login name to an opened session: the one sequence that every door runs.
 
     token      login name -> the token issued for it, if it has not expired (the door checks the password)
-    admit      token -> ticket -> `gate.decide` -> Grant -> accounts -> `relay.session_opened` is durable
+    admit      token -> `gate.gather` -> `gate.decide` -> Grant -> accounts -> `relay.session_opened` is durable
     leave      the session's lease is given back, the persons seen are sealed, `relay.session_closed`
 
 A refusal at any point is recorded, then raised.
@@ -9,15 +9,17 @@ A refusal at any point is recorded, then raised.
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sekisho.faults import Fault, Language
 from sekisho.gate import faults as gate_faults
 from sekisho.gate.budget import Meter
-from sekisho.gate.decide import AccessRequest, Grant, Refusal, decide
+from sekisho.gate.decide import AccessRequest, Grant, decide
 from sekisho.gate.facts import AccessRefused, BudgetSettled
-from sekisho.gate.tickets import PublishedLog, read_ticket
+from sekisho.gate.refusal import Refusal
+from sekisho.gate.state import gather
+from sekisho.gate.tickets import PublishedLog
 from sekisho.ledger import Erased, Ledger, Sealed
 from sekisho.people.tables import find_language
 from sekisho.people.tokens import Token, find_token, split_login
@@ -97,9 +99,8 @@ class Admissions:
 
     async def _admit(self, token: Token, *, door: str, peer: str, tls: str, client: str) -> Admission:
         now = self._now()
-        ticket = await read_ticket(self._ledger, self._published, token.ticket)
         request = AccessRequest(token.person, token.ticket, token.target, door, int(now.timestamp() * 1e6))
-        grant = decide(request, ticket)
+        grant = decide(request, await gather(self._ledger, self._published, request))
         if isinstance(grant, Refusal):
             raise grant.fault()
         async with self._ledger.read() as connection:
@@ -109,6 +110,8 @@ class Admissions:
         if catalogue is None or not found or found[0].organisation != grant.organisation:
             # The ticket names a dataset that is no longer that client's on this target.
             raise Fault(gate_faults.OTHER_TARGET, ticket=grant.ticket, target=grant.target)
+        if grant.unknown_lineage == "refuse":
+            catalogue = replace(catalogue, target=replace(catalogue.target, unknown_lineage="refuse"))
         secret = await self._ledger.content(found[0].secret)
         if isinstance(secret, Erased):
             raise Fault(faults.TARGET_DOWN, target=grant.target, reason="its credential was erased")

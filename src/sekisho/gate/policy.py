@@ -1,0 +1,103 @@
+"""The house's policy: bounds that no ticket and no approval can pass.
+
+Nobody sets it alone. A proposal names the policy that it replaces, by leaf hash; an approval names the proposal,
+by leaf hash. What is in force is a function of the facts: the built-in policy, and then each approved proposal
+that replaces the one in force at that moment. So an old proposal, approved late, cannot undo a newer one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+
+from sekisho.gate.limits import Limits
+
+BUILT_IN: Final = ""  # stands where a leaf hash would name the replaced policy
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`hours` are the hours of the day (JST) in which doors open: (8, 20) is from 8:00 to 19:59.
+
+    `largest` bounds what any ticket lets pass, `longest_hours` its window. A ticket for more than
+    `bulk_persons` persons needs the approvals of a bulk pull. `unknown_lineage` "refuse" overrules targets that
+    would mask columns of unknown lineage. A worker needs the trainings
+    `courses` and the attestations `rules`.
+    """
+
+    doors: tuple[str, ...] = ("postgres",)
+    hours: tuple[int, int] = (0, 24)
+    largest: Limits | None = None
+    longest_hours: int = 31 * 24
+    bulk_persons: int | None = None
+    unknown_lineage: Literal["target", "refuse"] = "target"
+    courses: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    break_glass: Limits = Limits(
+        session_persons=10,
+        session_rows=100,
+        day_persons=20,
+        day_rows=200,
+        ticket_persons=10,
+        ticket_rows=100,
+        client_persons=1_000_000_000,
+        client_rows=1_000_000_000,
+    )
+    break_glass_minutes: int = 60
+    review_hours: int = 24
+
+    def mistakes(self) -> tuple[str, ...]:
+        """The names of settings whose values make no sense."""
+        first, last = self.hours
+        wrong = {
+            "hours": not 0 <= first < last <= 24,
+            "longest_hours": self.longest_hours < 1,
+            "bulk_persons": self.bulk_persons is not None and self.bulk_persons < 0,
+            "break_glass_minutes": not 1 <= self.break_glass_minutes <= 24 * 60,
+            "review_hours": not 1 <= self.review_hours <= 72,
+            "largest": self.largest is not None and not self.largest.sensible(),
+            "break_glass": not self.break_glass.sensible(),
+        }
+        return tuple(name for name, is_wrong in wrong.items() if is_wrong)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A proposed policy, as its fact tells it; `request` is the leaf hash (hex) of that fact."""
+
+    request: str
+    replaces: str
+    proposer: str
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    request: str
+    approver: str
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """`request` is the leaf hash of the proposal, BUILT_IN for the built-in policy."""
+
+    policy: Policy
+    request: str
+
+
+def in_force(steps: Iterable[Proposal | Approval], humans: Mapping[str, str]) -> InForce:
+    """The policy after these facts, in the order of the log. `humans` maps an account to the human behind it;
+    whoever is not in it approves nothing."""
+    now = InForce(Policy(), BUILT_IN)
+    proposals: dict[str, Proposal] = {}
+    for step in steps:
+        if isinstance(step, Proposal):
+            proposals[step.request] = step
+            continue
+        proposal = proposals.get(step.request)
+        if proposal is None or proposal.replaces != now.request or proposal.policy.mistakes():
+            continue
+        one, other = humans.get(proposal.proposer), humans.get(step.approver)
+        if one is not None and other is not None and one != other:
+            now = InForce(proposal.policy, proposal.request)
+    return now
