@@ -141,13 +141,16 @@ class Wire(asyncio.Protocol):
         if not self._eof:
             self.transport.resume_reading()
 
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+
+    async def closed_within(self, seconds: float) -> None:
+        """Close; return when the peer has what was written, or after `seconds`, when it is not waited for."""
+        self.close()
+        if self._transport is not None:
+            await asyncio.wait([self.closed], timeout=seconds)
+            self._transport.abort()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -9,7 +9,6 @@ a cancel is on its way      the client's further requests wait, so that it canno
 import asyncio
 import secrets
 import time
-from contextlib import suppress
 from typing import Final
 
 from sekisho.faults import Fault
@@ -77,12 +76,8 @@ class Connection:
         finally:
             closing.cancel()
             await self.session.close()
-            target.wire.close()
-            client.close()
-        with suppress(TimeoutError):  # a client that does not read its last words is not waited for
-            async with asyncio.timeout(_LINGER_SECONDS):
-                await client.closed
-        client.abort()
+            await target.wire.closed_within(_LINGER_SECONDS)
+            await client.closed_within(_LINGER_SECONDS)
 
     # -- what the session asks for ------------------------------------------------------------------------------
 

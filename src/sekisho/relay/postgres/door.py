@@ -39,6 +39,7 @@ DOOR: Final = "postgres"
 CONNECTION_FAILED: Final = "relay.connection_failed"  # a log event
 _log: Final = structlog.get_logger()
 _LOG_IN_SECONDS: Final = 20.0
+_CLOSE_SECONDS: Final = 2.0
 
 # What a client may set at the start; passed on to the target but for the first two. `options` could set
 # anything, `replication` opens another protocol.
@@ -125,7 +126,7 @@ class PostgresDoor:
             _log.exception(CONNECTION_FAILED, peer=wire.peer)
         finally:
             self._connections -= 1
-            wire.close()
+            await wire.closed_within(_CLOSE_SECONDS)
 
     async def _serve_one(self, wire: Wire, group: asyncio.TaskGroup) -> None:
         decoder = FrontendDecoder()

@@ -21,6 +21,7 @@ from sekisho.wire.postgres.decode import BackendDecoder
 from sekisho.wire.postgres.scram import ScramClient, certificate_hash
 
 _CONNECT_SECONDS: Final = 10.0
+_CLOSE_SECONDS: Final = 1.0
 _ORIGINS_SECONDS: Final = (
     60.0  # how long table numbers are remembered; a table made anew is unknown till then
 )
@@ -65,7 +66,7 @@ async def open_target(
             return await _log_in(wire, target, dataset, secret, settings)
     except (Fault, OSError, ValueError) as error:
         if wire is not None:
-            wire.close()
+            await wire.closed_within(_CLOSE_SECONDS)
         reason = error.code if isinstance(error, Fault) else type(error).__name__
         raise Fault(faults.TARGET_DOWN, target=target.target, reason=reason) from error
 
@@ -132,7 +133,7 @@ async def send_cancel(target: Target, key: b.BackendKeyData) -> None:
             wire = await _connect(target)
             wire.write(f.CancelRequest(key.process_id, key.secret_key).encode())
             await wire.receive()  # the target closes the connection once the signal is sent
-            wire.close()
+            await wire.closed_within(_CLOSE_SECONDS)
     except (OSError, Fault):
         return
 
