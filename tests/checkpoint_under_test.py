@@ -384,7 +384,7 @@ async def simple_queries(
                         answers.append(answer)
                     answer = Answer([])
                     if not pending:
-                        wire.close()
+                        await wire.closed_within(1)
                         return answers
                     wire.write(f.Query(pending.pop(0).encode()).encode())
                 case _:
