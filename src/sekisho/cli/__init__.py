@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "verify": ("sekisho.cli.verify:verify", "Check an evidence folder or a bundle, offline."),
     "evidence": ("sekisho.cli.evidence:evidence", "Take evidence out of a log."),
     "register": ("sekisho.cli.register:register", "Who entrusted what to whom, where, and until when."),
+    "person": ("sekisho.cli.people:person", "Who works here, for whom, since when, and what is due."),
     "witness": ("sekisho.cli.witness:witness", "Cosign the checkpoints of somebody's log."),
 }
 
