@@ -36,7 +36,7 @@ LOG_KEY: Final = "log.key"
 DATABASE: Final = "ledger.sqlite"
 KEYS: Final = "keys"
 TLS: Final = "tls"
-_SECRET: Final = "door.secret"  # noqa: S105 (a file's name)
+DOOR_SECRET: Final = "door.secret"  # noqa: S105 (a file's name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
     settings = read_settings(state)
     signer = NoteSigner.load(state / LOG_KEY, settings.origin)
     certificates = Certificates(state / TLS, settings.names)
-    secret = _secret(state / _SECRET)
+    secret = _secret(state / DOOR_SECRET)
     async with open_ledger(state, settings) as ledger, httpx2.AsyncClient() as http:
         policy, cosigner = _witnesses(settings, signer.key, http)
         publisher = Publisher(
