@@ -1,7 +1,6 @@
 """The gap list of a client against one made by hand; profiles, certificates, campaigns."""
 
 import random
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -14,27 +13,21 @@ from sekisho.faults import Fault
 from sekisho.ledger import Ledger
 from sekisho.ledger.leaf import FACTS_BY_NAME
 from sekisho.register.campaigns import answer, read_progress
-from sekisho.register.facts import CampaignAnswered, CampaignOpened, CertificateStated, Demand, ProfileStated
+from sekisho.register.facts import CampaignAnswered, CampaignOpened
 from sekisho.register.intake import take_in
+from sekisho.register.inventory import Dataset, Sensitivity
 from sekisho.register.parties import Clause, Contract, Parties, Supervision, SupervisionItem
 from sekisho.register.periods import parse_period
-from sekisho.register.records import read_tables
+from sekisho.register.profiles import Bound, Certificate, Demand, Difference, Measure, Profiles, differences
+from sekisho.register.records import read_certificates, read_profiles, read_tables
 from sekisho.register.standing import dataset_oversight
-from sekisho.register.supervision import (
-    Difference,
-    Profile,
-    client_gaps,
-    differences,
-    read_certificates,
-    read_profiles,
-    supervision_file,
-)
+from sekisho.register.supervision import client_gaps, supervision_file
 from sekisho.register.tables_io import RegisterTables
 
-NONE: Mapping[str, Profile] = {}
+NONE = Profiles()
 
 
-def gaps(parties: Parties, on: date = DAY, profiles: Mapping[str, Profile] = NONE) -> list[tuple[str, str]]:
+def gaps(parties: Parties, on: date = DAY, profiles: Profiles = NONE) -> list[tuple[str, str]]:
     found = client_gaps(parties, TABLES.datasets, profiles, "farm", on)
     for one in found:
         assert one.sentence("en") != one.sentence("ja")
@@ -64,7 +57,7 @@ def test_one_clause_removed_is_named() -> None:
         parties = msgspec.structs.replace(TABLES.parties, contracts=(contract, TABLES.parties.contracts[1]))
         named = [
             one.values["clause"]
-            for one in client_gaps(parties, (), {}, "farm", DAY)
+            for one in client_gaps(parties, (), NONE, "farm", DAY)
             if one.values["hop"] == "h1"
         ]
         assert named == [clause]
@@ -94,35 +87,35 @@ def test_a_supervision_file_is_complete_when_every_point_is_answered_with_a_day(
 
 
 DEMANDS = (
-    Demand(control="approvers_of_a_take_out", bound="least", value=2),
-    Demand(control="log_review_days", bound="most", value=7),
-    Demand(control="log_kept_days", bound="least", value=1095),
-    Demand(control="incident_report_hours", bound="most", value=24),
+    Demand("farm", "approvers_of_a_take_out", Bound.LEAST, 2),
+    Demand("farm", "log_review_days", Bound.MOST, 7),
+    Demand("farm", "log_kept_days", Bound.LEAST, 1095),
+    Demand("farm", "incident_report_hours", Bound.MOST, 24),
 )
 
 
 def test_the_differences_from_a_stricter_profile_equal_those_found_by_hand() -> None:
-    measures = {"approvers_of_a_take_out": 1, "log_review_days": 30, "log_kept_days": 1095, "badges": 1}
+    measures = [
+        Measure("call", "approvers_of_a_take_out", 1),
+        Measure("call", "log_review_days", 30),
+        Measure("call", "log_kept_days", 1095),
+        Measure("call", "badges", 1),
+    ]
     assert differences(DEMANDS, measures) == (
         Difference(DEMANDS[0], 1),
         Difference(DEMANDS[1], 30),
         Difference(DEMANDS[3], None),
     )
-    assert differences(DEMANDS, {one.control: one.value for one in DEMANDS}) == ()
+    assert differences(DEMANDS, [Measure("call", one.control, one.value) for one in DEMANDS]) == ()
 
 
 async def test_a_clients_profile_is_asked_of_every_tier(ledger: Ledger) -> None:
     await fill(ledger)
-    measures = {one.control: one.value for one in DEMANDS}
-    for organisation, demands, held in (
-        ("farm", DEMANDS, {}),
-        ("call", (), measures),
-        ("data", (), {**measures, "log_review_days": 8}),
-    ):
-        stated = ProfileStated(
-            organisation=organisation, demands=demands, measures=tuple(sorted(held.items()))
-        )
-        await ledger.record(stated, by="kanri", about=organisation)
+    measures = [Measure(party, one.control, one.value) for party in ("call", "data") for one in DEMANDS]
+    measures[-3] = Measure("data", "log_review_days", 8)
+    stated = RegisterTables(profiles=Profiles(DEMANDS, tuple(measures)))
+    assert len(await take_in(ledger, stated, by="kanri")) == 1 + 4 + 8
+    assert await take_in(ledger, stated, by="kanri") == ()
     async with ledger.read() as connection:
         profiles = await read_profiles(connection)
     found = gaps(TABLES.parties, profiles=profiles)
@@ -134,14 +127,16 @@ async def test_certificates_turn_nothing_green(ledger: Ledger) -> None:
     await fill(ledger, RegisterTables(bare, TABLES.datasets))
     async with ledger.read() as connection:
         before = await dataset_oversight(connection, "list", DAY)
-    for name in ("ISMS", "プライバシーマーク"):
-        for organisation in ("call", "data"):
-            stated = CertificateStated(organisation=organisation, name=name, until=date(2030, 1, 1))
-            await ledger.record(stated, by="kanri", about=organisation)
+    held_by_both = tuple(
+        Certificate(organisation, name, date(2030, 1, 1))
+        for organisation in ("call", "data")
+        for name in ("ISMS", "プライバシーマーク")
+    )
+    await take_in(ledger, RegisterTables(certificates=held_by_both), by="kanri")
     async with ledger.read() as connection:
         assert await dataset_oversight(connection, "list", DAY) == before
         held = (await read_tables(connection)).parties
-        assert len(await read_certificates(connection)) == 4
+        assert await read_certificates(connection) == held_by_both
     assert gaps(held) == gaps(bare)
     assert len([one for one in gaps(held) if one[0] == "175"]) == 6
 
@@ -223,3 +218,21 @@ def test_every_fact_and_command_is_in_the_docs() -> None:
             assert f"`{name}`" in text
     for name in register.commands:
         assert f"`sekisho register {name}" in text
+
+
+@pytest.mark.parametrize(
+    ("items", "stated", "grade"),
+    [
+        ("氏名、住所、電話番号、生年月日", None, "ordinary"),
+        ("氏名、クレジットカード情報(一部)", None, "sensitive"),
+        ("氏名、保険証記号番号", None, "sensitive"),
+        ("氏名、整理記号", None, "sensitive"),  # what is not known is not harmless
+        ("氏名、健診受診有無", None, "special"),
+        ("氏名、個人番号", Sensitivity.ORDINARY, "special"),
+        ("氏名", Sensitivity.SPECIAL, "special"),
+    ],
+)
+def test_sensitivity_follows_the_items_and_can_only_be_raised(
+    items: str, stated: Sensitivity | None, grade: str
+) -> None:
+    assert Dataset("d", "farm", "名簿", items, sensitivity=stated).graded() == grade

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.register import grids
-from sekisho.register.inventory import REQUIRED_TO_OPEN, Dataset, gaps
+from sekisho.register.inventory import REQUIRED_TO_OPEN, Dataset, Sensitivity, gaps
 from sekisho.register.parties import (
     Approval,
     Clause,
@@ -24,6 +24,7 @@ from sekisho.register.parties import (
     TieKind,
 )
 from sekisho.register.periods import parse_period
+from sekisho.register.profiles import Bound, Certificate, Demand, Measure, Profiles
 from sekisho.register.tables_io import (
     SHEETS,
     RegisterTables,
@@ -60,8 +61,13 @@ TABLES = RegisterTables(
     ),
     (
         Dataset("list", "farm", "顧客\n名簿", "氏名、住所", "架電", "一課", ("甲", "乙"), "db1", "s", ("t", "u"), "c"),
-        Dataset("old", "farm", "-旧名簿", "氏名等"),
+        Dataset("old", "farm", "-旧名簿", "氏名等", sensitivity=Sensitivity.SPECIAL),
     ),
+    Profiles(
+        (Demand("farm", "log_review_days", Bound.MOST, 7),),
+        (Measure("call", "log_review_days", 30), Measure("no", "log_review_days", 7)),
+    ),
+    (Certificate("call", "プライバシーマーク", date(2024, 3, 31)),),
 )  # fmt: skip
 
 

@@ -10,8 +10,10 @@ from typing import Literal
 import msgspec
 
 from sekisho.ledger import Commitment, Fact, fact
+from sekisho.register.inventory import Sensitivity
 from sekisho.register.parties import Clause, SupervisionItem, TieKind
 from sekisho.register.periods import Period
+from sekisho.register.profiles import Bound
 
 
 class ColumnEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,6 +102,7 @@ class DatasetDescribed(Fact):
     client_column: str
     retention: str
     fingerprint: str
+    sensitivity: Sensitivity | None
 
 
 @fact("register.tie_added", version=1)
@@ -208,21 +211,21 @@ class TargetScanned(Fact):
     rows: int
 
 
-class Demand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`bound`: at least (a key length, a number of approvers) or at most (days of keeping, hours to report)."""
+@fact("register.demand_stated", version=1)
+class DemandStated(Fact):
+    """See `profiles.Demand`."""
 
+    organisation: str
     control: str
-    bound: Literal["least", "most"]
+    bound: Bound
     value: int
 
 
-@fact("register.profile_stated", version=1)
-class ProfileStated(Fact):
-    """An organisation's security profile: what it demands of those who handle its data, and what it does itself."""
-
+@fact("register.measure_stated", version=1)
+class MeasureStated(Fact):
     organisation: str
-    demands: tuple[Demand, ...] = ()
-    measures: tuple[tuple[str, int], ...] = ()
+    control: str
+    value: int
 
 
 @fact("register.certificate_stated", version=1)

@@ -8,9 +8,12 @@ import msgspec
 
 from sekisho.ledger import Fact, Ledger, Recorded
 from sekisho.register.facts import (
+    CertificateStated,
     ContractAdded,
     DatasetDescribed,
+    DemandStated,
     EntrustmentAdded,
+    MeasureStated,
     OrganisationAdded,
     SupervisionRecorded,
     TablesTakenIn,
@@ -83,6 +86,31 @@ def changed(held: RegisterTables, new: RegisterTables) -> Iterator[tuple[str, Fa
                 SupervisionRecorded(
                     hop=kept.hop, item=kept.item, on=kept.on, until=kept.until, evidence=kept.evidence
                 ),
+            )
+    for demand in new.profiles.demands:
+        if demand not in held.profiles.demands:
+            yield (
+                demand.organisation,
+                DemandStated(
+                    organisation=demand.organisation,
+                    control=demand.control,
+                    bound=demand.bound,
+                    value=demand.value,
+                ),
+            )
+    for measure in new.profiles.measures:
+        if measure not in held.profiles.measures:
+            yield (
+                measure.organisation,
+                MeasureStated(
+                    organisation=measure.organisation, control=measure.control, value=measure.value
+                ),
+            )
+    for one in new.certificates:
+        if one not in held.certificates:
+            yield (
+                one.organisation,
+                CertificateStated(organisation=one.organisation, name=one.name, until=one.until),
             )
 
 

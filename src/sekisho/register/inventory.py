@@ -1,8 +1,29 @@
 """What is known of each dataset that a client entrusted (Guidelines 10-3 (3)), and what is not known yet."""
 
+from enum import StrEnum
+from typing import Final
+
 import msgspec
 
-from sekisho.text.items import ItemList, parse_items
+from sekisho.text.items import ItemClass, ItemList, parse_items
+
+
+class Sensitivity(StrEnum):
+    """From the mildest on. SPECIAL has rules of its own in law (Act, article 2 (3); the My Number Act)."""
+
+    ORDINARY = "ordinary"
+    SENSITIVE = "sensitive"
+    SPECIAL = "special"
+
+
+_ORDER: Final = tuple(Sensitivity)
+_BY_CLASS: Final = {
+    ItemClass.HEALTH: Sensitivity.SPECIAL,
+    ItemClass.OFFICIAL_NUMBER: Sensitivity.SPECIAL,
+    ItemClass.INSURANCE_NUMBER: Sensitivity.SENSITIVE,
+    ItemClass.CARD: Sensitivity.SENSITIVE,
+    ItemClass.OTHER: Sensitivity.SENSITIVE,  # free text, and whatever the vocabulary does not know
+}
 
 
 class Dataset(msgspec.Struct, frozen=True):
@@ -25,9 +46,16 @@ class Dataset(msgspec.Struct, frozen=True):
     client_column: str = ""
     retention: str = ""
     fingerprint: str = ""
+    sensitivity: Sensitivity | None = None
 
     def item_list(self) -> ItemList:
         return parse_items(self.items)
+
+    def graded(self) -> Sensitivity:
+        """What its items ask for, or more if `sensitivity` says more: nobody can write a dataset harmless."""
+        asked = [_BY_CLASS.get(one.item.item_class, Sensitivity.ORDINARY) for one in self.item_list().named]
+        asked.append(self.sensitivity or Sensitivity.ORDINARY)
+        return max(asked, key=_ORDER.index)
 
 
 # A dataset that lacks one of these must not be opened for maintenance.

@@ -10,9 +10,9 @@ from sekisho.faults import Fault
 from sekisho.ledger import Connection
 from sekisho.register.erasure import EraseTask, read_tasks
 from sekisho.register.parties import Colour, Parties, Reach, Role, oversight, roles
-from sekisho.register.records import read_datasets, read_parties
+from sekisho.register.records import read_datasets, read_parties, read_profiles
 from sekisho.register.standing import DatasetStanding, Location, LockedDataset, judge
-from sekisho.register.supervision import client_gaps, read_profiles
+from sekisho.register.supervision import client_gaps
 from sekisho.register.tables import datasets, targets
 
 

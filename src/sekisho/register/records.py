@@ -21,11 +21,15 @@ from sekisho.register.parties import (
     TieKind,
 )
 from sekisho.register.periods import Period
+from sekisho.register.profiles import Bound, Certificate, Demand, Measure, Profiles
 from sekisho.register.tables import (
+    certificates,
     contracts,
+    demands,
     descriptions,
     entrustments,
     hop_approvals,
+    measures,
     organisations,
     supervision,
     ties,
@@ -125,4 +129,25 @@ async def _described(connection: Connection, query: Select[tuple[bytes]]) -> tup
 
 async def read_tables(connection: Connection) -> RegisterTables:
     """The whole register, as `tables_io` writes it."""
-    return RegisterTables(await read_parties(connection), await read_datasets(connection))
+    return RegisterTables(
+        await read_parties(connection),
+        await read_datasets(connection),
+        await read_profiles(connection),
+        await read_certificates(connection),
+    )
+
+
+async def read_profiles(connection: Connection) -> Profiles:
+    asked = await connection.execute(select(demands).order_by(demands.c.organisation, demands.c.control))
+    held = await connection.execute(select(measures).order_by(measures.c.organisation, measures.c.control))
+    return Profiles(
+        tuple(Demand(row.organisation, row.control, Bound(row.bound), row.value) for row in asked),
+        tuple(Measure(row.organisation, row.control, row.value) for row in held),
+    )
+
+
+async def read_certificates(connection: Connection) -> tuple[Certificate, ...]:
+    rows = await connection.execute(
+        select(certificates).order_by(certificates.c.organisation, certificates.c.name)
+    )
+    return tuple(Certificate(row.organisation, row.name, date.fromisoformat(row.until)) for row in rows)

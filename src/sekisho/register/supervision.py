@@ -2,20 +2,15 @@
 
 What is asked of an entrusted party: it was selected after a check, there is a contract with the usual clauses, its
 handling is looked at, what it passes on was approved, and it meets the client's own security profile. Each answer
-has a day and lapses. Certificates are shown apart and answer nothing.
+has a day and lapses. Certificates are shown apart and answer nothing (`profiles.Certificate`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-import msgspec
-from sqlalchemy import select
-
 from sekisho.faults import Fault
-from sekisho.ledger import Connection
 from sekisho.register import faults
-from sekisho.register.facts import Demand
 from sekisho.register.inventory import Dataset, gaps
 from sekisho.register.parties import (
     Contract,
@@ -26,29 +21,7 @@ from sekisho.register.parties import (
     missing_clauses,
     obstacles,
 )
-from sekisho.register.tables import certificates, profiles
-
-
-class Profile(msgspec.Struct, frozen=True):
-    """What an organisation demands of those who handle its data, and what it says that it does itself."""
-
-    demands: tuple[Demand, ...] = ()
-    measures: Mapping[str, int] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A demand that is not met: `held` is None where nothing is said of it."""
-
-    demand: Demand
-    held: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    organisation: str
-    name: str
-    until: date
+from sekisho.register.profiles import Bound, Profiles, differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +51,10 @@ def supervision_file(parties: Parties, hop: Hop, on: date) -> SupervisionFile:
     )
 
 
-def differences(demands: tuple[Demand, ...], measures: Mapping[str, int]) -> tuple[Difference, ...]:
-    """Which demands the measures do not meet. A control of which nothing is said is not met."""
-    return tuple(
-        Difference(demand, measures.get(demand.control))
-        for demand in demands
-        if not _meets(demand, measures.get(demand.control))
-    )
-
-
-def _meets(demand: Demand, held: int | None) -> bool:
-    if held is None:
-        return False
-    return held >= demand.value if demand.bound == "least" else held <= demand.value
-
-
 def client_gaps(
     parties: Parties,
     datasets: tuple[Dataset, ...],
-    profiles: Mapping[str, Profile],
+    profiles: Profiles,
     client: str,
     on: date,
 ) -> tuple[Fault, ...]:
@@ -112,10 +70,10 @@ def client_gaps(
             found.append(Fault(faults.DESCRIPTION_GAPS, dataset=dataset.id, fields=fields))
         if dataset.target and dataset.id not in passed_on:
             found.append(Fault(faults.HOPLESS, dataset=dataset.id, target=dataset.target))
-    demands = profiles.get(client, Profile()).demands
+    demands = [demand for demand in profiles.demands if demand.organisation == client]
     for hop in hops:
         found += _gaps_of_hop(parties, supervision_file(parties, hop, on))
-        held = profiles.get(hop.receiver, Profile()).measures
+        held = [measure for measure in profiles.measures if measure.organisation == hop.receiver]
         for difference in differences(demands, held):
             found.append(
                 Fault(
@@ -123,7 +81,7 @@ def client_gaps(
                     receiver=parties.name(hop.receiver),
                     client=parties.name(client),
                     control=difference.demand.control,
-                    sign="≥" if difference.demand.bound == "least" else "≤",
+                    sign="≥" if difference.demand.bound is Bound.LEAST else "≤",
                     value=difference.demand.value,
                     held="-" if difference.held is None else difference.held,
                 )
@@ -145,22 +103,3 @@ def _gaps_of_hop(parties: Parties, file: SupervisionFile) -> Iterator[Fault]:
     for item, answer in file.answers:
         if answer is None:
             yield Fault(faults.SUPERVISION_MISSING, hop=hop.id, item=item)
-
-
-async def read_profiles(connection: Connection) -> dict[str, Profile]:
-    rows = await connection.execute(select(profiles).order_by(profiles.c.organisation))
-    return {
-        row.organisation: Profile(
-            msgspec.json.decode(row.demands, type=tuple[Demand, ...]),
-            dict(msgspec.json.decode(row.measures, type=tuple[tuple[str, int], ...])),
-        )
-        for row in rows
-    }
-
-
-async def read_certificates(connection: Connection) -> tuple[Certificate, ...]:
-    """Shown beside the evidence, never instead of it."""
-    rows = await connection.execute(
-        select(certificates).order_by(certificates.c.organisation, certificates.c.name)
-    )
-    return tuple(Certificate(row.organisation, row.name, date.fromisoformat(row.until)) for row in rows)

@@ -4,7 +4,7 @@ from datetime import timedelta, timezone
 from typing import Final
 
 import msgspec
-from sqlalchemy import Column, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, String, Table, Text
 
 from sekisho.ledger import Recorded, Writes, projects, values_of
 from sekisho.ledger.tables import Timestamp, metadata
@@ -15,13 +15,14 @@ from sekisho.register.facts import (
     ContractAdded,
     DatasetAdded,
     DatasetDescribed,
+    DemandStated,
     EntrustmentAdded,
     EraseTaskOpened,
     ErasureCertified,
     ErasureCountersigned,
     HopApproved,
+    MeasureStated,
     OrganisationAdded,
-    ProfileStated,
     SupervisionRecorded,
     TargetAdded,
     TieAdded,
@@ -161,12 +162,21 @@ erase_countersignatures = Table(
     Column("at", Timestamp, nullable=False),
 )
 
-profiles = Table(
-    "security_profiles",
+demands = Table(
+    "profile_demands",
     metadata,
     Column("organisation", String(64), primary_key=True),
-    Column("demands", LargeBinary, nullable=False),
-    Column("measures", LargeBinary, nullable=False),
+    Column("control", String(64), primary_key=True),
+    Column("bound", String(8), nullable=False),
+    Column("value", BigInteger, nullable=False),
+)
+
+measures = Table(
+    "profile_measures",
+    metadata,
+    Column("organisation", String(64), primary_key=True),
+    Column("control", String(64), primary_key=True),
+    Column("value", BigInteger, nullable=False),
 )
 
 certificates = Table(
@@ -328,10 +338,16 @@ def _countersigned(write: Writes, fact: ErasureCountersigned, recorded: Recorded
     write.upsert(erase_countersignatures, key, {"person": recorded.by, "at": recorded.at})
 
 
-@projects(ProfileStated)
-def _profile(write: Writes, fact: ProfileStated, recorded: Recorded) -> None:
-    row = {"demands": msgspec.json.encode(fact.demands), "measures": msgspec.json.encode(fact.measures)}
-    write.upsert(profiles, {"organisation": fact.organisation}, row)
+@projects(DemandStated)
+def _demand(write: Writes, fact: DemandStated, recorded: Recorded) -> None:
+    key = {"organisation": fact.organisation, "control": fact.control}
+    write.upsert(demands, key, {"bound": fact.bound.value, "value": fact.value})
+
+
+@projects(MeasureStated)
+def _measure(write: Writes, fact: MeasureStated, recorded: Recorded) -> None:
+    key = {"organisation": fact.organisation, "control": fact.control}
+    write.upsert(measures, key, {"value": fact.value})
 
 
 @projects(CertificateStated)

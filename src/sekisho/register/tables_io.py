@@ -18,7 +18,7 @@ import msgspec
 from sekisho.faults import Fault, FaultKind
 from sekisho.register import faults
 from sekisho.register.grids import LIST_MARK, Grid, read_grid, write_grid
-from sekisho.register.inventory import Dataset
+from sekisho.register.inventory import Dataset, Sensitivity
 from sekisho.register.parties import (
     Approval,
     Clause,
@@ -32,11 +32,14 @@ from sekisho.register.parties import (
     TieKind,
 )
 from sekisho.register.periods import Interval, Period, Point, parse_period
+from sekisho.register.profiles import Bound, Certificate, Demand, Measure, Profiles
 
 
 class RegisterTables(msgspec.Struct, frozen=True):
     parties: Parties = Parties()
     datasets: tuple[Dataset, ...] = ()
+    profiles: Profiles = Profiles()
+    certificates: tuple[Certificate, ...] = ()
 
 
 NOTHING: Final = RegisterTables()
@@ -98,6 +101,18 @@ def _id(text: str) -> str:
     return text
 
 
+def _number(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError("not a number")
+    return int(text)
+
+
+def _short(text: str) -> str:
+    if len(text) > 64:
+        raise ValueError("too long for a name")
+    return text
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word for part in re.split(r"[;；、\n]", text) if (word := part.strip()))
 
@@ -139,6 +154,8 @@ IDS: Final = Kind(
 TEXT: Final = Kind(str, str, "青葉健康")
 WORDS: Final = Kind(_words, _written_words, "保守一課; 保守二課")
 DAY: Final = Kind(_day, date.isoformat, "2016-04-01")
+CONTROL: Final = Kind(_id, str, "log_review_days")
+NUMBER: Final = Kind(_number, str, "7")
 PERIOD: Final = Kind(parse_period, lambda period: period.raw, "2016年2月~2023年1月")
 
 
@@ -216,6 +233,7 @@ SHEETS: Final = (
             Column("client_column", "委託元の列", TEXT, required=False),
             Column("retention", "保存期間", Kind(str, str, "契約終了後30日"), required=False),
             Column("fingerprint", "指紋", Kind(str, str, "SHA-256"), required=False),
+            Column("sensitivity", "機微度", _choice(Sensitivity), required=False),
         ),
         lambda cells: Dataset(**_given(cells)),
         _fields,
@@ -262,6 +280,40 @@ SHEETS: Final = (
         lambda cells: Supervision(**_given(cells)),
         _fields,
     ),
+    Sheet(
+        "demands",
+        "求める水準",
+        (
+            Column("organisation", "当事者", ID, names="parties"),
+            Column("control", "対策", CONTROL),
+            Column("bound", "以上・以下", _choice(Bound)),
+            Column("value", "値", NUMBER),
+        ),
+        lambda cells: Demand(**_given(cells)),
+        _fields,
+    ),
+    Sheet(
+        "measures",
+        "実施状況",
+        (
+            Column("organisation", "当事者", ID, names="parties"),
+            Column("control", "対策", CONTROL),
+            Column("value", "値", NUMBER),
+        ),
+        lambda cells: Measure(**_given(cells)),
+        _fields,
+    ),
+    Sheet(
+        "certificates",
+        "認証",
+        (
+            Column("organisation", "当事者", ID, names="parties"),
+            Column("name", "認証名", Kind(_short, str, "ISMS")),
+            Column("until", "有効期限", DAY),
+        ),
+        lambda cells: Certificate(**_given(cells)),
+        _fields,
+    ),
 )
 
 
@@ -287,6 +339,8 @@ def read_register(path: Path, held: RegisterTables = NOTHING) -> RegisterTables 
             supervision=tuple(rows["supervision"]),
         ),
         tuple(rows["datasets"]),
+        Profiles(tuple(rows["demands"]), tuple(rows["measures"])),
+        tuple(rows["certificates"]),
     )
 
 
@@ -300,6 +354,9 @@ def write_register(tables: RegisterTables, path: Path, *, japanese: bool = False
         "entrustments": parties.hops,
         "contracts": parties.contracts,
         "supervision": parties.supervision,
+        "demands": tables.profiles.demands,
+        "measures": tables.profiles.measures,
+        "certificates": tables.certificates,
     }
     headings = {}
     grid = {}
