@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sekisho.register.graph import mermaid
 from sekisho.register.parties import (
     Approval,
     Blocked,
@@ -210,3 +211,22 @@ def test_in_any_graph_a_clear_chain_is_approved_hop_by_hop(hops: list[Hop], part
             assert one.approval.on <= one.began
         at = one.receiver
     assert at == party
+
+
+def test_the_graph_shows_one_person_in_three_roles_and_a_hop_that_is_not_clear() -> None:
+    drawn = mermaid(changed("h2", approval=None), DAY)
+    assert 'p_telecom["Telecom<br/>entrusting, guided, parent"]' in drawn
+    assert "p_telecom -. " in drawn
+    assert 'p_telecom -- "h3: Telecom" --> p_callcentre' in drawn
+    assert 'p_callcentre -. "h2: Farm" .-> p_datacentre' in drawn
+    places = [line for line in drawn.splitlines() if " -- " in line or " -. " in line]
+    (red,) = [line for line in drawn.splitlines() if "linkStyle" in line]
+    assert "h2" in places[int(red.split()[1])]
+
+
+def test_a_name_cannot_draw() -> None:
+    hostile = LegalPerson("end", 'x"] --> y["<script>')
+    drawn = mermaid(Parties(persons=(hostile,), ties=(Tie(TieKind.STAFFS, "end", "a.b"),)), DAY)
+    assert "<script>" not in drawn
+    assert 'p_end["x#34;#93; --#62; y#91;#34;#60;script#62;<br/>staffing_agency"]' in drawn
+    assert "p_a_2e_b" in drawn

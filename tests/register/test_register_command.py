@@ -15,6 +15,7 @@ from sekisho.cli.register import register
 from sekisho.demo.population import Secret, load, organisations
 from sekisho.demo.servers import PostgresServer, postgres_server
 from sekisho.faults import Fault
+from sekisho.ledger.leaf import FACTS_BY_NAME
 from sekisho.people.facts import PersonAdded
 from sekisho.register.tables_io import read_register, write_register
 from sekisho.service.service import create_state, open_ledger
@@ -105,6 +106,33 @@ def test_who_is_not_known_answers_for_nothing(state: Path, tmp_path: Path) -> No
     assert "Nothing is registered." in run(state, "show").stdout
 
 
+def test_a_campaign_from_its_opening_to_its_last_gap(state: Path, tmp_path: Path) -> None:
+    (tmp_path / "systems").write_text("s1\ns2\n\n")
+    (tmp_path / "points").write_text("p1\np2\np3\n")
+    lists = ("--systems", tmp_path / "systems", "--points", tmp_path / "points")
+    run(state, "campaign", "open", "c", "--name", "再点検", "--due", "2024-03-29", *lists, "--by", "kanri")
+    table = tmp_path / "answers.csv"
+    table.write_text(
+        "system,point,answer,evidence\ns1,p1,done,票\ns1,p2,done,票\ns1,p3,finding,票\ns2,p1,done,\n"
+    )
+    run(state, "campaign", "answer", "c", table, "--by", "kanri")
+    shown = run(state, "campaign", "show", "c", "--on", "2024-04-01").stdout
+    assert shown == "s2: p1, p2, p3\n3 of 6 open, 1 findings. OVERDUE\n"
+    table.write_text("system,point,answer\ns2,p1,perhaps\n")
+    refused = run(state, "campaign", "answer", "c", table, "--by", "kanri", ok=False)
+    assert isinstance(refused.exception, Fault)
+    assert refused.exception.code == "SEK-REG-159"
+
+
+def test_the_graph_is_printed(state: Path, tmp_path: Path) -> None:
+    write_register(TABLES, tmp_path / "r.yaml")
+    run(state, "import", tmp_path / "r.yaml", "--by", "kanri")
+    drawn = run(state, "graph", "--on", "2022-06-01").stdout
+    assert drawn.startswith("flowchart LR\n")
+    assert 'p_call -- "h2: みつばさ養蜂園" --> p_data' in drawn
+    assert "linkStyle 1" in run(state, "graph", "--on", "2023-02-01").stdout
+
+
 @pytest.fixture(scope="module")
 def callcentre() -> Iterator[tuple[PostgresServer, list[Secret]]]:
     with postgres_server(settings={"fsync": "off"}) as server:
@@ -193,3 +221,12 @@ def recorded(state: Path, name: str) -> list[bytes]:
             return [one.leaf for one in await ledger.facts(0, 100, names=[name])]
 
     return asyncio.run(read())
+
+
+def test_every_fact_and_command_is_in_the_docs() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "register.md").read_text()
+    for name in FACTS_BY_NAME:
+        if name.startswith("register."):
+            assert f"`{name}`" in text
+    for name in register.commands:
+        assert f"`sekisho register {name}" in text

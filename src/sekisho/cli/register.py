@@ -11,7 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
 import click
 import msgspec
@@ -20,16 +20,19 @@ from sqlalchemy import select
 from sekisho.faults import Fault, Language, preferred_language
 from sekisho.ledger import Erased, Ledger
 from sekisho.people.tables import persons
+from sekisho.register.campaigns import Progress, answer, read_answers, read_progress
 from sekisho.register.catalogue import find_catalogue, find_target, organisation_names
 from sekisho.register.erasure import sweep as sweep_tasks
-from sekisho.register.facts import TargetAdded, TargetScanned
+from sekisho.register.facts import CampaignOpened, TargetAdded, TargetScanned
 from sekisho.register.faults import FILE_UNREADABLE, UNKNOWN_PERSON, UNKNOWN_TARGET
+from sekisho.register.graph import mermaid
 from sekisho.register.intake import take_in
 from sekisho.register.overview import ClientView, read_overview
+from sekisho.register.parties import Parties
 from sekisho.register.proposal import Proposal, propose
 from sekisho.register.proposal_file import confirm as confirm_proposal
 from sekisho.register.proposal_file import confirmed, read_proposal, write_proposal
-from sekisho.register.records import read_tables
+from sekisho.register.records import read_parties, read_tables
 from sekisho.register.standing import LockedDataset
 from sekisho.register.survey import SAMPLE_ROWS, surveying
 from sekisho.register.tables import JST
@@ -88,6 +91,10 @@ _SAYS: Final[dict[str, dict[Language, str]]] = {
         "ja": "データセット{datasets}件を確定しました。{left}件は未確定のままです。",
     },
     "swept": {"en": "{tasks} erase tasks opened.", "ja": "消去タスクを{tasks}件開きました。"},
+    "gaps": {
+        "en": "{gaps} of {total} open, {findings} findings. {late}",
+        "ja": "{total}件中{gaps}件が未了、指摘{findings}件。{late}",
+    },
     "nothing": {"en": "Nothing is registered.", "ja": "登録がありません。"},
     "password": {"en": "Password of {role}", "ja": "{role}のパスワード"},
 }  # fmt: skip
@@ -269,6 +276,89 @@ def show(client: str | None, state: Path, day: datetime | None, gaps: bool, as_j
         _say("nothing")
     for view in views:
         _print_client(view, _day(day), gaps=gaps)
+
+
+@register.command()
+@_STATE
+@_ON
+def graph(state: Path, day: datetime | None) -> None:
+    """The legal persons, their roles, ties and hops as a Mermaid flowchart."""
+
+    async def run(ledger: Ledger) -> Parties:
+        async with ledger.read() as connection:
+            return await read_parties(connection)
+
+    click.echo(mermaid(_with_ledger(state, run), _day(day)), nl=False)
+
+
+@register.group()
+def campaign() -> None:
+    """Inspecting every system again on every point."""
+
+
+@campaign.command("open")
+@click.argument("campaign")
+@click.option("--name", required=True)
+@click.option("--due", required=True, type=click.DateTime(["%Y-%m-%d"]))
+@click.option("--systems", required=True, type=click.File(encoding="utf-8"), help="One id a line.")
+@click.option("--points", required=True, type=click.File(encoding="utf-8"), help="One id a line.")
+@_STATE
+@_BY
+def open_campaign(
+    campaign: str, name: str, due: datetime, systems: TextIO, points: TextIO, state: Path, by: str
+) -> None:
+    """Open a campaign. What it asks can never be changed."""
+    fact = CampaignOpened(
+        campaign=campaign, name=name, systems=_ids(systems), points=_ids(points), due=due.date()
+    )
+
+    async def run(ledger: Ledger) -> None:
+        await _must_be_known(ledger, by)
+        await ledger.record(fact, by=by, about=campaign)
+
+    _with_ledger(state, run)
+
+
+@campaign.command("answer")
+@click.argument("campaign")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@_STATE
+@_BY
+def answer_campaign(campaign: str, path: Path, state: Path, by: str) -> None:
+    """Record the answers in a CSV, Excel or YAML table: system, point, answer, evidence."""
+    answers = tuple(read_answers(campaign, path))
+
+    async def run(ledger: Ledger) -> None:
+        await _must_be_known(ledger, by)
+        await answer(ledger, answers, by=by)
+
+    _with_ledger(state, run)
+    _say("taken", facts=len(answers))
+
+
+@campaign.command("show")
+@click.argument("campaign")
+@_STATE
+@_ON
+def show_campaign(campaign: str, state: Path, day: datetime | None) -> None:
+    """The gaps: pairs of system and point without an answer that has evidence."""
+
+    async def run(ledger: Ledger) -> Progress:
+        async with ledger.read() as connection:
+            return await read_progress(connection, campaign)
+
+    progress = _with_ledger(state, run)
+    for system, missing in progress.open.items():
+        click.echo(f"{system}: {', '.join(missing)}")
+    late = _word("overdue") if progress.overdue(_day(day)) else ""
+    _say("gaps", gaps=progress.gaps, total=progress.total, findings=len(progress.findings), late=late)
+
+
+def _ids(file: TextIO) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(line.strip() for line in file if line.strip()))
+    if not found or any(len(one) > 64 for one in found):
+        raise click.UsageError(f"{file.name}: one id of at most 64 characters a line")
+    return found
 
 
 def _with_ledger(state: Path, run: Callable[[Ledger], Awaitable[_Value]]) -> _Value:

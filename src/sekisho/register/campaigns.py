@@ -1,8 +1,10 @@
 """A campaign: every system that handles clients' data is inspected again on every point, and the gaps are counted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
+from typing import Final
 
 import msgspec
 from sqlalchemy import select
@@ -11,7 +13,10 @@ from sekisho.faults import Fault
 from sekisho.ledger import Connection, Ledger, Recorded
 from sekisho.register import faults
 from sekisho.register.facts import CampaignAnswered, CampaignOpened
+from sekisho.register.grids import read_grid
 from sekisho.register.tables import campaign_answers, campaigns
+
+_EMPTY: Final = {"evidence": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +39,11 @@ class Progress:
         return self.gaps > 0 and on > self.opened.due
 
 
-async def read_progress(connection: Connection, campaign: str) -> Progress | None:
+async def read_progress(connection: Connection, campaign: str) -> Progress:
+    """Raises Fault UNKNOWN_CAMPAIGN."""
     row = (await connection.execute(select(campaigns).where(campaigns.c.campaign == campaign))).one_or_none()
     if row is None:
-        return None
+        raise Fault(faults.UNKNOWN_CAMPAIGN, campaign=campaign)
     opened = CampaignOpened(
         campaign=row.campaign,
         name=row.name,
@@ -63,16 +69,32 @@ async def read_progress(connection: Connection, campaign: str) -> Progress | Non
     )
 
 
-async def answer(ledger: Ledger, answered: CampaignAnswered, *, by: str) -> Recorded:
-    """Record one answer. Raises Fault NOT_IN_CAMPAIGN when no such system or point was asked for."""
+async def answer(ledger: Ledger, answers: Sequence[CampaignAnswered], *, by: str) -> tuple[Recorded, ...]:
+    """Record answers. Raises Fault NOT_IN_CAMPAIGN before the first, when one is to what was not asked."""
     async with ledger.read() as connection:
-        progress = await read_progress(connection, answered.campaign)
-    asked = progress.opened if progress else None
-    if asked is None or answered.system not in asked.systems or answered.point not in asked.points:
-        raise Fault(
-            faults.NOT_IN_CAMPAIGN,
-            campaign=answered.campaign,
-            system=answered.system,
-            point=answered.point,
-        )
-    return await ledger.record(answered, by=by, about=answered.campaign)
+        asked = {
+            name: (await read_progress(connection, name)).opened
+            for name in {answered.campaign for answered in answers}
+        }
+    for answered in answers:
+        opened = asked[answered.campaign]
+        if answered.system not in opened.systems or answered.point not in opened.points:
+            raise Fault(
+                faults.NOT_IN_CAMPAIGN,
+                campaign=answered.campaign,
+                system=answered.system,
+                point=answered.point,
+            )
+    return tuple([await ledger.record(one, by=by, about=one.campaign) for one in answers])
+
+
+def read_answers(campaign: str, path: Path) -> Iterator[CampaignAnswered]:
+    """The rows of a table with the headings system, point, answer, evidence. Raises Fault, naming the row."""
+    for sheet, lines in read_grid(path).items():
+        for line in lines:
+            try:
+                yield msgspec.convert({**_EMPTY, **line.cells, "campaign": campaign}, type=CampaignAnswered)
+            except msgspec.ValidationError as error:
+                raise Fault(
+                    faults.ANSWER_UNREADABLE, sheet=sheet, row=line.number, reason=str(error)
+                ) from error

@@ -239,6 +239,16 @@ UNKNOWN_PERSON: Final = fault_kind(
     en="There is no person {person}. Nothing was recorded; name the one who answers for it.",
     ja="{person}という人物は登録されていません。何も記録していません。責任を負う方を指定してください。",
 )
+UNKNOWN_CAMPAIGN: Final = fault_kind(
+    "SEK-REG-158",
+    en="There is no campaign {campaign}. Nothing was recorded; open it first.",
+    ja="点検{campaign}はありません。何も記録していません。先に開いてください。",
+)
+ANSWER_UNREADABLE: Final = fault_kind(
+    "SEK-REG-159",
+    en="{sheet}, row {row} is no answer of a campaign: {reason}. Nothing was recorded; correct that row.",
+    ja="{sheet}の{row}行目は点検の回答として読み取れません({reason})。何も記録していません。その行を直してください。",
+)
 # What is missing of the supervision of a client's entrustments. Nothing is closed by these.
 HOPLESS: Final = fault_kind(
     "SEK-REG-171",
