@@ -102,7 +102,7 @@ class DatasetDescribed(Fact):
     client_column: str
     retention: str
     fingerprint: str
-    sensitivity: Sensitivity | None
+    sensitivity: Sensitivity | None = None
 
 
 @fact("register.tie_added", version=1)
