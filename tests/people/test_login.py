@@ -87,6 +87,14 @@ async def test_one_of_the_two_is_not_enough(house: Ledger, sato: Sato) -> None:
     assert {one["reason"] for one in failed} == {"credential"}
 
 
+@pytest.mark.parametrize("typed", ["\ud800", "sato\0", "x" * 100_000, "' OR 1=1 --"])
+async def test_whatever_is_typed_for_a_name_is_a_refusal(sato: Sato, typed: str) -> None:
+    await sato.refused(person=typed)
+    with pytest.raises(Fault, match="SEK-PEOP-012"):
+        await LinkDesk(sato.desk._ledger).use_enrolment(typed, typed, "test")
+    assert await Sessions(sato.desk._ledger).find(typed, peer="") is None
+
+
 async def test_a_code_opens_once(sato: Sato) -> None:
     code = sato.code()
     await sato.login(code=code)

@@ -51,6 +51,9 @@ class Holder:
 
 
 async def find_holder(connection: Connection, account: str) -> Holder | None:
+    """The account of this name, or None. Call it with whatever was typed."""
+    if not account.isprintable():  # a database may refuse to look for it at all
+        return None
     query = (
         select(
             accounts.c.person,

@@ -29,13 +29,12 @@ from sekisho.people.facts import (
     EnrolmentUsed,
     FirstLinkMade,
     FirstLinkUsed,
-    LoginFailed,
     RoleGranted,
 )
 from sekisho.people.identity import Authenticated, Method, minted
 from sekisho.people.roles import CONSENTING, Role
 from sekisho.people.tables import asks, first_links
-from sekisho.people.throttle import Throttle
+from sekisho.people.throttle import Throttle, record_failure
 
 LINK_SECONDS: Final = 24 * 3600
 ADMINISTRATORS: Final = 2
@@ -54,7 +53,8 @@ class Half:
 
 
 def digest_of(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+    # What was typed may be no text at all; it only has to be another secret then.
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 class LinkDesk:
@@ -181,8 +181,7 @@ class LinkDesk:
 
     async def _bad_link(self, person: str, peer: str) -> Fault:
         self._throttle.failed("", peer)
-        failed = LoginFailed(claimed=person, peer=peer, reason="link")
-        await self._ledger.record(failed, by="sekisho", about=person or "login")
+        await record_failure(self._ledger, account=person, peer=peer, reason="link")
         return Fault(faults.BAD_LINK)
 
     def _expiry(self) -> int:

@@ -13,10 +13,10 @@ from sekisho.ledger import Ledger
 from sekisho.people import faults
 from sekisho.people.accounts import find_holder
 from sekisho.people.credentials import check
-from sekisho.people.facts import CodeUsed, LoginFailed, TokenIssued
+from sekisho.people.facts import CodeUsed, TokenIssued
 from sekisho.people.identity import Authenticated, Method, minted
 from sekisho.people.tables import codes_used, credentials
-from sekisho.people.throttle import Throttle
+from sekisho.people.throttle import Throttle, record_failure
 from sekisho.people.tokens import Token
 
 TOKEN_SECONDS: Final = 10 * 60
@@ -63,8 +63,7 @@ class LoginDesk:
             step = await self._check(known, password, code)
             if holder is None or step is None:
                 self._throttle.failed(person, peer)
-                failed = LoginFailed(claimed=known, peer=peer, reason="credential")
-                await self._ledger.record(failed, by="sekisho", about=known or "login")
+                await record_failure(self._ledger, account=known, peer=peer, reason="credential")
                 raise Fault(faults.LOGIN_REFUSED)
             self._throttle.passed(known)
             await self._ledger.record(CodeUsed(person=known, step=step), by=known, about=known)

@@ -26,11 +26,11 @@ from sekisho.people import faults
 from sekisho.people.accounts import find_holder, human_of, require_active
 from sekisho.people.challenges import Challenges
 from sekisho.people.consent import read_ask, require_role, require_second
-from sekisho.people.facts import IdentityAsked, IdentityBound, IdentityUnbound, LoginFailed
+from sekisho.people.facts import IdentityAsked, IdentityBound, IdentityUnbound
 from sekisho.people.identity import Authenticated, Method, minted
 from sekisho.people.roles import CONSENTING, Role
 from sekisho.people.tables import identities
-from sekisho.people.throttle import Throttle
+from sekisho.people.throttle import Throttle, record_failure
 
 # OpenID Connect Core 3.1.3.7 (7): never "none", and no secret shared with the provider signs.
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519")
@@ -130,7 +130,9 @@ class OpenIdDesk:
         self._throttle.hold_back("", peer)
         begun = self._begun.take(answer.get("state", ""))
         # Without the browser's own value, somebody else's login could be slipped into this browser.
-        if begun is None or not secrets.compare_digest(begun.browser.encode(), browser.encode()):
+        if begun is None or not secrets.compare_digest(
+            begun.browser.encode(), browser.encode(errors="surrogatepass")
+        ):
             raise await self._refused("state", peer)
         # RFC 9207: an answer that names another issuer was meant for somebody else.
         if answer.get("iss", self._provider.issuer) != self._provider.issuer:
@@ -202,9 +204,13 @@ class OpenIdDesk:
             return "it has expired"
         if not isinstance(issued, int | float) or issued > now + _LEEWAY:
             return "it was issued in the future"
-        if not secrets.compare_digest(str(claims.get("nonce", "")).encode(), begun.nonce.encode()):
+        if not secrets.compare_digest(
+            str(claims.get("nonce", "")).encode(errors="replace"), begun.nonce.encode()
+        ):
             return "nonce"
-        if not isinstance(claims.get("sub"), str) or not claims["sub"]:
+        subject = claims.get("sub")
+        # OpenID Connect Core 2: at most 255 ASCII characters.
+        if not isinstance(subject, str) or not 0 < len(subject) < 256 or not subject.isascii():
             return "it names nobody"
         methods = claims.get("amr", [])
         required = self._provider.required_amr
@@ -251,8 +257,7 @@ class OpenIdDesk:
 
     async def _refused(self, reason: str, peer: str, account: str = "") -> Fault:
         self._throttle.failed("", peer)
-        failed = LoginFailed(claimed=account, peer=peer, reason=f"openid: {reason[:200]}")
-        await self._ledger.record(failed, by="sekisho", about=account or "login")
+        await record_failure(self._ledger, account=account, peer=peer, reason=f"openid: {reason}")
         return Fault(faults.OPENID_REFUSED, issuer=self._provider.issuer, reason=reason[:200])
 
 

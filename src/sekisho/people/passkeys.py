@@ -5,6 +5,7 @@ Both require user verification: the device asks for a PIN, finger or face, so th
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -25,13 +26,13 @@ from sekisho.ledger import Ledger, Recorded
 from sekisho.people import faults
 from sekisho.people.accounts import find_holder
 from sekisho.people.challenges import Challenges
-from sekisho.people.facts import LoginFailed, PasskeyAdded, PasskeyRemoved, PasskeyUsed
+from sekisho.people.facts import PasskeyAdded, PasskeyRemoved, PasskeyUsed
 from sekisho.people.identity import Authenticated, Method, minted
 from sekisho.people.tables import passkeys
-from sekisho.people.throttle import Throttle
+from sekisho.people.throttle import Throttle, record_failure
 
 _LOGIN: Final = ""  # what a login's challenge is kept for: no account is known yet
-_LONGEST: Final = 1_366  # WebAuthn 4: a credential id has at most 1023 bytes
+_CREDENTIAL: Final = re.compile(r"[A-Za-z0-9_-]{1,1364}")  # WebAuthn 4: an id has at most 1023 bytes
 # What the library raises on answers that are no answers, beside its own.
 _REFUSALS: Final = (WebAuthnException, ValueError, TypeError, KeyError, IndexError, AttributeError)
 
@@ -118,7 +119,9 @@ class PasskeyDesk:
     async def finish_login(self, answer: dict[str, Any], *, peer: str) -> Authenticated:
         """Check the browser's answer. Raises Fault PASSKEY_REFUSED (recorded) or TOO_MANY_FAILURES."""
         self._throttle.hold_back("", peer)
-        challenge, credential = _challenge_of(answer), str(answer.get("id", ""))[:_LONGEST]
+        challenge, credential = _challenge_of(answer), str(answer.get("id", ""))
+        if not _CREDENTIAL.fullmatch(credential):
+            raise await self._refused("malformed answer", "", peer)
         async with self._ledger.read() as connection:
             query = select(passkeys).where(passkeys.c.credential == credential)
             row = (await connection.execute(query)).one_or_none()
@@ -155,8 +158,7 @@ class PasskeyDesk:
 
     async def _refused(self, reason: str, account: str, peer: str) -> Fault:
         self._throttle.failed("", peer)
-        failed = LoginFailed(claimed=account, peer=peer, reason=f"passkey: {reason[:200]}")
-        await self._ledger.record(failed, by="sekisho", about=account or "login")
+        await record_failure(self._ledger, account=account, peer=peer, reason=f"passkey: {reason}")
         return Fault(faults.PASSKEY_REFUSED, reason=reason[:200])
 
 

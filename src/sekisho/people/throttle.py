@@ -1,6 +1,6 @@
-"""Failures are counted per account and per address, in this process's memory; each waits when there were many.
+"""Failed logins: each is a fact, and an account or an address that has many waits.
 
-A restart forgets the counts, but not the failures: each is a fact.
+The counts are in this process's memory: a restart forgets them, but not the facts.
 """
 
 from collections import OrderedDict, deque
@@ -8,13 +8,16 @@ from collections.abc import Callable
 from typing import Final
 
 from sekisho.faults import Fault
+from sekisho.ledger import Ledger
 from sekisho.people import faults
+from sekisho.people.facts import LoginFailed
 
 WAIT_SECONDS: Final = 60.0
 # Five failures, and an account waits: far below what guessing a code of six digits would need.
 ACCOUNT_FAILURES: Final = 5
 # An office shares an address: it may fail more often, but not guess its way through the accounts.
 ADDRESS_FAILURES: Final = 30
+_LONGEST: Final = 250  # characters of a reason, parts of which the other side may have chosen
 _KEYS: Final = 10_000  # beyond this, the key that failed longest ago is forgotten
 
 
@@ -50,5 +53,13 @@ class Throttle:
 
 
 def _limits(account: str, peer: str) -> list[tuple[tuple[str, str], int]]:
-    named = [(("account", account), ACCOUNT_FAILURES)] if account else []
+    # What was typed for a name may be as long as a request.
+    named = [(("account", account[:64]), ACCOUNT_FAILURES)] if account else []
     return [*named, (("address", peer), ADDRESS_FAILURES)]
+
+
+async def record_failure(ledger: Ledger, *, account: str, peer: str, reason: str) -> None:
+    """`account` is one of ours, or "". Half a character in a reason must not keep the failure out of the log."""
+    told = reason[:_LONGEST].encode(errors="replace").decode()
+    failed = LoginFailed(claimed=account, peer=peer, reason=told)
+    await ledger.record(failed, by="sekisho", about=account or "login")
