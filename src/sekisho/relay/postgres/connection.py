@@ -19,6 +19,7 @@ from sekisho.relay.postgres.target import OpenTarget, OriginsCache, open_target,
 from sekisho.relay.postgres.words import error, may_report
 from sekisho.relay.wire import Wire
 from sekisho.wire.postgres import backend as b
+from sekisho.wire.postgres import frontend as f
 from sekisho.wire.postgres.errors import CONNECTION_FAILURE
 
 CancelKey = tuple[int, bytes]
@@ -76,6 +77,7 @@ class Connection:
         finally:
             closing.cancel()
             await self.session.close()
+            target.wire.write(f.Terminate().encode())
             await target.wire.closed_within(_LINGER_SECONDS)
             await client.closed_within(_LINGER_SECONDS)
 

@@ -186,7 +186,8 @@ async def _read_origins(catalogue: Catalogue, dataset: Dataset, secret: bytes) -
         numbers = await connection.fetch(_NUMBERS, list({schema for schema, _ in tables}))
         system = await connection.fetch(_SYSTEM, list(EXPLORABLE))
     finally:
-        await connection.close(timeout=_CONNECT_SECONDS)
+        # Nothing is under way: a farewell over TLS would only be waited for.
+        connection.terminate()
     origins: dict[int, Origin] = {}
     for oid, schema, name, number, column in numbers:
         if (schema, name) not in tables:
