@@ -96,6 +96,16 @@ async def test_only_a_worker_of_this_client_asks_and_only_for_sense(ledger: Ledg
         assert refused.value.kind is faults.BAD_TICKET
 
 
+async def test_an_approver_approves_what_was_shown(ledger: Ledger) -> None:
+    request = await request_ticket(ledger, asked())
+    with pytest.raises(Fault) as refused:
+        await approve_ticket(ledger, "T-0001", "mori", seen="0" * 64)
+    assert refused.value.kind is faults.REQUEST_CHANGED
+    given = (await approve_ticket(ledger, "T-0001", "mori", seen=request.leaf_hash.hex())).typed()
+    assert isinstance(given, TicketApproved)
+    assert given.request == request.leaf_hash.hex()
+
+
 async def test_a_ticket_name_is_given_once(ledger: Ledger) -> None:
     await approved(ledger)
     with pytest.raises(Fault) as refused:

@@ -18,6 +18,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "init": ("sekisho.cli.serve:init", "Make a checkpoint's state folder and keys."),
     "serve": ("sekisho.cli.serve:serve", "Run a checkpoint."),
     "login": ("sekisho.cli.login:login", "Get user and password for a door, good for ten minutes."),
+    "ticket": ("sekisho.cli.ticket:ticket", "Ask for access, approve it, end it."),
+    "explain": ("sekisho.cli.explain:explain_command", "Could she, and why: the answer of every rule."),
     "state": ("sekisho.cli.state:state", "Compare the tables with the facts, or rebuild them."),
     "verify": ("sekisho.cli.verify:verify", "Check an evidence folder or a bundle, offline."),
     "evidence": ("sekisho.cli.evidence:evidence", "Take evidence out of a log."),

@@ -1,7 +1,15 @@
 """The gate: who may open what, for whom, how long and for how many persons.
 
-facts     a ticket was requested, approved, closed; an access was refused
-tickets   a ticket as its facts tell it, checked against the published log
-decide    request + ticket -> Grant or Refusal; the only place where a Grant is made (pure)
-budget    limits, accounts and leases of persons and rows (pure)
+facts        what the gate can record
+duties       the matrix of acts and roles, and the rules that no cell of it loosens (pure)
+decide       request + state -> Grant or Refusal, rule by rule; the only place where a Grant is made (pure)
+state        gathering that state, each fact held against the published log
+tickets      a ticket's life, and how it is read
+break_glass  emergency access: at once, loud, reviewed by two
+policy       what bounds every ticket (pure); policies: proposing, approving and reading it
+standing     how a person stands: the human, the roles, the chain of command
+habits       what a person usually asks, for the approver
+explain      could she, and why: every rule's answer
+limits       how much may pass; budget: accounts and leases of it (pure)
+tables       the projections, for lists and screens
 """

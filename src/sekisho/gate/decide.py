@@ -25,13 +25,16 @@ _MINT: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket as its facts tell it. `approvers` are the accounts whose approval names this very request,
-    in the order of the log; `broken_glass` tells that it was opened without any."""
+    """A ticket as its facts tell it.
+
+    `approvers` are the accounts whose approval names this very request, in the order of the log; `request` is the
+    leaf hash (hex) that an approval must name; `broken_glass` tells that it was opened without any."""
 
     requested: TicketRequested
     approvers: tuple[str, ...]
     closed: bool
     broken_glass: bool = False
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,3 +189,8 @@ POLICY_NOT_IN_THE_LOG = fault_kind(
     "raised.",
     ja="方針について、データベースの内容と公開ログの内容が一致しません。何も開かれておらず、警報が発せられました。",
 )
+REQUEST_CHANGED = fault_kind(
+    "SEK-GATE-032",
+    en="The request of ticket {ticket} is not the one that you were shown. Nothing was approved; look at it again.",
+    ja="チケット {ticket} の申請内容が、表示されたものと異なります。承認されていません。もう一度確認してください。",
+)

@@ -59,12 +59,12 @@ async def read_ticket(
             case TicketRequested() as fact if requested is None and recorded.by == fact.person:
                 requested, request_hash = fact, recorded.leaf_hash.hex()
             case BreakGlassOpened() as fact if requested is None and recorded.by == fact.asked.person:
-                requested, broken_glass = fact.asked, True
+                requested, request_hash, broken_glass = fact.asked, recorded.leaf_hash.hex(), True
             case TicketApproved() as fact if fact.request == request_hash and recorded.by == fact.approver:
                 approvers.append(fact.approver)
             case TicketClosed():
                 closed = True
-    return Ticket(requested, tuple(approvers), closed, broken_glass) if requested else None
+    return Ticket(requested, tuple(approvers), closed, broken_glass, request_hash) if requested else None
 
 
 async def request_ticket(ledger: Ledger, asked: TicketRequested) -> Recorded:
@@ -94,10 +94,14 @@ def check_ticket(asked: TicketRequested) -> None:
         raise Fault(faults.BAD_TICKET, ticket=asked.ticket, fields=", ".join(wrong))
 
 
-async def approve_ticket(ledger: Ledger, name: str, approver: str) -> Recorded:
-    """Approve the request as it stands. Raises Fault NO_TICKET, TICKET_CLOSED, SELF_APPROVAL, or why
-    else this person may not."""
-    asked, request, ticket = await _open_request(ledger, name)
+async def approve_ticket(ledger: Ledger, name: str, approver: str, *, seen: str | None = None) -> Recorded:
+    """Approve the request whose leaf hash (hex) the approver has `seen`, or the one that stands (None).
+
+    Raises Fault NO_TICKET, TICKET_CLOSED, REQUEST_CHANGED, SELF_APPROVAL, or why else this person may not."""
+    ticket = await _open_ticket(ledger, name)
+    asked = ticket.requested
+    if seen is not None and seen != ticket.request:
+        raise Fault(faults.REQUEST_CHANGED, ticket=name)
     policy = (await read_policy(ledger)).policy
     case = await _case(ledger, asked, ticket, policy)
     actor = (await require_standing(ledger, approver)).actor
@@ -107,13 +111,13 @@ async def approve_ticket(ledger: Ledger, name: str, approver: str) -> Recorded:
     answer = may(act_of(asked, policy), Part.APPROVE, actor, case)
     if isinstance(answer, Refusal):
         raise answer.fault()
-    given = TicketApproved(ticket=name, approver=approver, request=request)
+    given = TicketApproved(ticket=name, approver=approver, request=ticket.request)
     return await ledger.record(given, by=approver, about=name)
 
 
 async def close_ticket(ledger: Ledger, name: str, *, by: str, reason: str, how: Ending = "done") -> Recorded:
     """Close a ticket: who asked is done or withdraws, who may approve declines or revokes. For ever."""
-    asked, _, _ = await _open_request(ledger, name)
+    asked = (await _open_ticket(ledger, name)).requested
     who = (await require_standing(ledger, by)).actor
     requester = await require_standing(ledger, asked.person)
     own = how in ("done", "withdrawn")
@@ -137,14 +141,13 @@ async def require_standing(ledger: Ledger, account: str) -> Standing:
     return standing
 
 
-async def _open_request(ledger: Ledger, name: str) -> tuple[TicketRequested, str, Ticket]:
+async def _open_ticket(ledger: Ledger, name: str) -> Ticket:
     ticket = await read_ticket(ledger, None, name)
-    requests = await ledger.facts(0, 1, names=["gate.ticket_requested"], about=name)
-    if ticket is None or ticket.broken_glass or not requests:
+    if ticket is None or ticket.broken_glass:
         raise Fault(faults.NO_TICKET, ticket=name)
     if ticket.closed:
         raise Fault(faults.TICKET_CLOSED, ticket=name)
-    return ticket.requested, requests[0].leaf_hash.hex(), ticket
+    return ticket
 
 
 async def _case(ledger: Ledger, asked: TicketRequested, ticket: Ticket, policy: Policy) -> Case:

@@ -1,0 +1,280 @@
+"""`sekisho ticket`: ask for a ticket, approve it, close it, list them.
+
+Asking, approving and closing need a login (password and one-time code): the ticket's facts name who did it. Listing
+needs the state folder only.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+import click
+from sqlalchemy import Row, select
+
+from sekisho.faults import Fault, Language, preferred_language
+from sekisho.gate.decide import JST, jst
+from sekisho.gate.facts import Limits, TicketRequested, Unmask
+from sekisho.gate.faults import NO_TICKET
+from sekisho.gate.habits import Habits, compare, read_habits
+from sekisho.gate.tables import tickets
+from sekisho.gate.tickets import Ending, approve_ticket, close_ticket, read_ticket, request_ticket
+from sekisho.ledger import Ledger
+from sekisho.people.login import LoginDesk
+from sekisho.service.service import open_ledger
+from sekisho.service.settings import read_settings
+
+_Value = TypeVar("_Value")
+_MOST_LISTED: Final = 200
+
+_SAYS: Final[dict[str, dict[Language, str]]] = {
+    "requested": {
+        "en": "Ticket {ticket} is requested. It opens nothing until it is approved.",
+        "ja": "チケット {ticket} を申請しました。承認されるまで何も開けません。",
+    },
+    "approved": {"en": "Ticket {ticket} is approved.", "ja": "チケット {ticket} を承認しました。"},
+    "closed": {"en": "Ticket {ticket} is closed.", "ja": "チケット {ticket} を終了しました。"},
+    "asked": {
+        "en": "{person} asks for {dataset} of {organisation} on {target} ({door})\n  purpose  {purpose}\n"
+        "  window   {opens} to {closes}\n  budget   {persons} persons, {rows} rows (ticket)\n  in clear {unmask}",
+        "ja": "{person} の申請: {organisation} の {dataset} ({target}、入口 {door})\n  目的   {purpose}\n"
+        "  期間   {opens} から {closes}\n  上限   {persons} 人、{rows} 行 (チケット)\n  非マスク {unmask}",
+    },
+    "usual": {
+        "en": "  usually  {tickets} tickets in a year, {median} persons (most {largest}), {used} really used, "
+        "{hours:.1f} hours; {emergencies} emergencies",
+        "ja": "  通常   1 年に {tickets} 件、{median} 人 (最大 {largest} 人)、実際の使用 {used} 人、"
+        "{hours:.1f} 時間、緊急アクセス {emergencies} 件",
+    },
+    "first": {
+        "en": "  ! the first approved ticket of this person",
+        "ja": "  ! この人の承認済みチケットはまだありません",
+    },
+    "more_persons": {
+        "en": "  ! more persons than ever",
+        "ja": "  ! これまでで最も多い人数です",
+    },
+    "longer": {"en": "  ! a longer window than ever", "ja": "  ! これまでで最も長い期間です"},
+    "new_dataset": {
+        "en": "  ! never worked on this dataset",
+        "ja": "  ! このデータセットは初めてです",
+    },
+    "new_items": {"en": "  ! never saw in clear: {items}", "ja": "  ! 初めて非マスクになる項目: {items}"},
+    "confirm": {"en": "Approve it?", "ja": "承認しますか?"},
+}
+
+_STATE = click.option(
+    "--state",
+    required=True,
+    type=click.Path(path_type=Path),
+    envvar="SEKISHO_STATE",
+    help="The state folder.",
+)
+_PERSON = click.option("--person", required=True, help="Your person id.")
+_PASSWORD = click.option(
+    "--password", prompt=True, hide_input=True, envvar="SEKISHO_PASSWORD", help="Asked for when not given."
+)
+_CODE = click.option("--code", prompt=True, help="The six digits of your authenticator.")
+
+
+@click.group()
+def ticket() -> None:
+    """Ask for access, approve it, end it."""
+
+
+@ticket.command()
+@_STATE
+@_PERSON
+@_PASSWORD
+@_CODE
+@click.option("--name", help="The ticket's name; made up when not given.")
+@click.option("--organisation", required=True, help="The client organisation.")
+@click.option("--dataset", required=True)
+@click.option("--target", required=True)
+@click.option("--door", default="postgres", show_default=True)
+@click.option("--purpose", required=True)
+@click.option("--from", "opens", type=click.DateTime(["%Y-%m-%d %H:%M"]), help="JST; now when not given.")
+@click.option("--hours", default=1.0, show_default=True, type=click.FloatRange(0, min_open=True))
+@click.option("--persons", required=True, type=click.IntRange(0), help="For the ticket, a day and a session.")
+@click.option("--rows", type=click.IntRange(0), help="Ten for each person when not given.")
+@click.option("--lifetime", type=click.IntRange(0), help="Persons of this client, ever; ten times --persons.")
+@click.option("--unmask", multiple=True, nargs=2, metavar="ITEM REASON", help="Repeatable.")
+@click.option("--amends", default="", help="The ticket that this one follows.")
+def request(
+    state: Path, person: str, password: str, code: str, name: str | None, organisation: str, dataset: str,
+    target: str, door: str, purpose: str, opens: datetime | None, hours: float, persons: int, rows: int | None,
+    lifetime: int | None, unmask: tuple[tuple[str, str], ...], amends: str,
+) -> None:  # fmt: skip
+    """Ask for a ticket."""
+    start = opens.replace(tzinfo=JST) if opens else datetime.now(UTC)
+    most = rows if rows is not None else 10 * persons
+    ever = lifetime if lifetime is not None else 10 * persons
+    asked = TicketRequested(
+        ticket=name or f"T-{secrets.token_hex(4)}",
+        person=person,
+        organisation=organisation,
+        dataset=dataset,
+        target=target,
+        door=door,
+        purpose=purpose,
+        opens=_micros(start),
+        closes=_micros(start + timedelta(hours=hours)),
+        limits=Limits(
+            session_persons=persons,
+            session_rows=most,
+            day_persons=persons,
+            day_rows=most,
+            ticket_persons=persons,
+            ticket_rows=most,
+            client_persons=ever,
+            client_rows=10 * ever,
+        ),
+        unmask=tuple(Unmask(item=item, reason=reason) for item, reason in unmask),
+        amends=amends,
+    )
+
+    async def act(ledger: Ledger) -> None:
+        await _log_in(ledger, person, password, code)
+        await request_ticket(ledger, asked)
+
+    _run(state, act)
+    _say("requested", ticket=asked.ticket)
+
+
+@ticket.command()
+@click.argument("name")
+@_STATE
+@_PERSON
+@_PASSWORD
+@_CODE
+@click.option("--yes", is_flag=True, help="Don't ask again.")
+def approve(name: str, state: Path, person: str, password: str, code: str, yes: bool) -> None:
+    """Approve somebody else's ticket, after a look at what is asked and what that person usually asks."""
+
+    async def act(ledger: Ledger) -> None:
+        await _log_in(ledger, person, password, code)
+        found = await read_ticket(ledger, None, name)
+        if found is None:
+            raise Fault(NO_TICKET, ticket=name)
+        async with ledger.read() as connection:
+            habits = await read_habits(connection, found.requested.person, found.requested.opens)
+        _show(found.requested, habits)
+        if not yes:
+            click.confirm(_SAYS["confirm"][preferred_language()], abort=True)
+        await approve_ticket(ledger, name, person, seen=found.request)
+
+    _run(state, act)
+    _say("approved", ticket=name)
+
+
+@ticket.command()
+@click.argument("name")
+@_STATE
+@_PERSON
+@_PASSWORD
+@_CODE
+@click.option("--how", type=click.Choice(["done", "withdrawn", "declined", "revoked"]), default="done")
+@click.option("--reason", required=True)
+def close(name: str, state: Path, person: str, password: str, code: str, how: str, reason: str) -> None:
+    """Close a ticket for ever: your own (done, withdrawn), or as its approver (declined, revoked)."""
+
+    async def act(ledger: Ledger) -> None:
+        await _log_in(ledger, person, password, code)
+        await close_ticket(ledger, name, by=person, reason=reason, how=cast(Ending, how))
+
+    _run(state, act)
+    _say("closed", ticket=name)
+
+
+@ticket.command("list")
+@_STATE
+@click.option("--person", help="Only of this person.")
+@click.option("--all", "also_closed", is_flag=True, help="Also those that are closed or expired.")
+def list_tickets(state: Path, person: str | None, also_closed: bool) -> None:
+    """List tickets, the newest first."""
+
+    async def read(ledger: Ledger) -> list[str]:
+        query = select(tickets).order_by(tickets.c.requested.desc()).limit(_MOST_LISTED)
+        if person:
+            query = query.where(tickets.c.person == person)
+        now = _micros(datetime.now(UTC))
+        if not also_closed:
+            query = query.where(tickets.c.closed.is_(False), tickets.c.closes > now)
+        async with ledger.read() as connection:
+            return [
+                f"{row.ticket:16} {_stand(row, now):10} {row.person:12} {row.dataset:24} "
+                f"{jst(row.opens)} .. {jst(row.closes)} {row.persons:>9,}"
+                for row in await connection.execute(query)
+            ]
+
+    for line in _run(state, read):
+        click.echo(line)
+
+
+def _stand(row: Row[Any], now: int) -> str:
+    if row.closed:
+        return str(row.ending)
+    if row.closes <= now:
+        return "expired"
+    if row.broken_glass:
+        return "EMERGENCY"
+    return "approved" if row.approver else "requested"
+
+
+def _show(asked: TicketRequested, habits: Habits) -> None:
+    _say(
+        "asked",
+        person=asked.person,
+        dataset=asked.dataset,
+        organisation=asked.organisation,
+        target=asked.target,
+        door=asked.door,
+        purpose=asked.purpose,
+        opens=jst(asked.opens),
+        closes=jst(asked.closes),
+        persons=asked.limits.ticket_persons,
+        rows=asked.limits.ticket_rows,
+        unmask=", ".join(f"{one.item} ({one.reason})" for one in asked.unmask) or "-",
+    )
+    unusual = compare(asked, habits)
+    if unusual.first:
+        _say("first")
+        return
+    _say(
+        "usual",
+        tickets=habits.tickets,
+        median=habits.median_persons,
+        largest=habits.largest_persons,
+        used=habits.used,
+        hours=habits.median_hours,
+        emergencies=habits.emergencies,
+    )
+    for name in ("more_persons", "longer", "new_dataset"):
+        if getattr(unusual, name):
+            _say(name)
+    if unusual.new_items:
+        _say("new_items", items=", ".join(unusual.new_items))
+
+
+async def _log_in(ledger: Ledger, person: str, password: str, code: str) -> None:
+    """Raises Fault LOGIN_REFUSED or TOO_MANY_FAILURES. The desk issues no token here, so its key is of no use."""
+    desk = LoginDesk(ledger, secrets.token_bytes(32))
+    await desk.verify(person=person, password=password, code=code, peer="command line")
+
+
+def _run(state: Path, act: Callable[[Ledger], Awaitable[_Value]]) -> _Value:
+    async def run() -> _Value:
+        async with open_ledger(state, read_settings(state)) as ledger:
+            return await act(ledger)
+
+    return asyncio.run(run())
+
+
+def _say(sentence: str, **values: object) -> None:
+    click.echo(_SAYS[sentence][preferred_language()].format(**values))
+
+
+def _micros(at: datetime) -> int:
+    return int(at.timestamp() * 1e6)
