@@ -4,10 +4,10 @@ facts, tables        what the register records, and the rows that follow
 records              these rows as the values of the pure rooms
 parties              legal persons, hops of entrustment, contract clauses: pure decisions
 inventory, catalogue what is known of each dataset; which client and item a column of a target holds
-standing             may a dataset be opened on a day: asked at each access
+standing, attested   may a dataset be opened on a day: by the tables; by facts that the published log confirms
 approval, erasure    the client's acts: approving a hop, countersigning an erasure; erase tasks
-supervision          files, gap lists per client, security profiles; campaigns: re-inspections
-overview             how everything stands, client by client
+supervision          files and gap lists per client; profiles: what clients demand; campaigns: re-inspections
+overview, graph      how everything stands, client by client; the parties drawn
 survey, proposal     a database looked at, and what is proposed for it; proposal_file: edited, confirmed
 intake, tables_io    the register's sheets into facts, all or nothing; grids: CSV, Excel, YAML
 periods              contract periods as people write them, and as intervals

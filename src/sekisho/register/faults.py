@@ -145,6 +145,13 @@ NO_OPERATOR: Final = fault_kind(
     ja="{target}の運用者が登録されておらず、データセット{dataset}に誰の従業者が届くのか分かりません。"
     "閉じたままです。運用者を登録してください。",
 )
+NOT_IN_THE_LOG: Final = fault_kind(
+    "SEK-REG-148",
+    en="The fact number {seq} about {about} in the database is not the one in the published log. The dataset stays"
+    " closed; keep the database as it is, and have somebody look at `sekisho verify`.",
+    ja="データベースにある{about}についての事実{seq}番は、公開されたログのものと一致しません。"
+    "データセットは閉じたままです。データベースをそのまま保全し、`sekisho verify`で調べてください。",
+)
 # Acts on the register that are not the caller's to make, or not yet.
 NOT_THE_CLIENT: Final = fault_kind(
     "SEK-REG-151",

@@ -41,7 +41,7 @@ async def read_parties(connection: Connection, client: str | None = None) -> Par
     """Legal persons and ties, and the hops, contracts and supervision of one client or of all."""
     of_client = entrustments.c.client == client if client is not None else None
     hops = select(entrustments).order_by(entrustments.c.hop)
-    given = select(hop_approvals).order_by(hop_approvals.c.approved_on)
+    given = select(hop_approvals).order_by(hop_approvals.c.approved_on.desc())  # the first one stays
     concluded = select(contracts).order_by(contracts.c.contract)
     kept = select(supervision).order_by(supervision.c.hop, supervision.c.item, supervision.c.on_)
     if of_client is not None:
