@@ -9,6 +9,8 @@ from sekisho.faults import Fault, FaultKind
 from sekisho.gate import faults
 from sekisho.gate.decide import AccessRequest, Grant, decide
 from sekisho.gate.facts import TicketApproved
+from sekisho.gate.policies import approve_policy, propose_policy
+from sekisho.gate.policy import Policy
 from sekisho.gate.refusal import Refusal
 from sekisho.gate.state import gather
 from sekisho.gate.tables import tickets
@@ -229,6 +231,29 @@ async def test_a_published_leaf_copied_to_a_later_row_is_found(house: House) -> 
     with pytest.raises(Fault) as refused:
         await answer(house)
     assert refused.value.code.startswith("SEK-PEOP-")
+
+
+@pytest.mark.parametrize(
+    "way", ["DELETE FROM facts", "UPDATE facts SET about = 'x'", "UPDATE facts SET fact = 'x.y'"]
+)
+@pytest.mark.parametrize("what", ["closed", "frozen", "policy"])
+async def test_what_was_taken_away_cannot_be_hidden(house: House, what: str, way: str) -> None:
+    """Closed, frozen or forbidden; then the fact that says so disappears from the database."""
+    await approved(house.ledger)
+    if what == "closed":
+        last = await close_ticket(house.ledger, "T-0001", by="sato", reason="done")
+    elif what == "frozen":
+        frozen = PersonFrozen(person="sato", reason="odd hours")
+        last = await house.ledger.record(frozen, by="mori", about="sato")
+    else:
+        await propose_policy(house.ledger, "P-1", Policy(doors=()), by="mori", reason="incident")
+        last = await approve_policy(house.ledger, "P-1", by="ono")
+    assert await house.published.confirms(last)
+    assert isinstance(await answer(house), Refusal)
+    house.tamper(f"{way} WHERE seq = ?", last.seq)
+    with pytest.raises(Fault) as refused:
+        await answer(house)
+    assert refused.value.kind is faults.FACT_MISSING
 
 
 async def test_approvals_that_are_facts_but_not_of_a_duty_count_for_nothing(house: House) -> None:

@@ -194,3 +194,10 @@ REQUEST_CHANGED = fault_kind(
     en="The request of ticket {ticket} is not the one that you were shown. Nothing was approved; look at it again.",
     ja="チケット {ticket} の申請内容が、表示されたものと異なります。承認されていません。もう一度確認してください。",
 )
+FACT_MISSING = fault_kind(
+    "SEK-GATE-033",
+    en="The published log has entry {seq}, which restricts this access, and the database has not. Nothing was opened, "
+    "and an alarm was raised.",
+    ja="公開ログにはこのアクセスを制限する記録 {seq} がありますが、データベースにはありません。"
+    "何も開かれておらず、警報が発せられました。",
+)

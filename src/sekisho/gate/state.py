@@ -4,21 +4,40 @@ The register is the exception: it answers from its tables. A forged row there is
 --check`, and opens nothing without a ticket that others approved.
 """
 
+from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
+from sekisho.faults import Fault
+from sekisho.gate import faults
 from sekisho.gate.decide import JST, AccessRequest, State
-from sekisho.gate.policies import read_policy
+from sekisho.gate.policies import ABOUT, read_policy
 from sekisho.gate.standing import read_standing
 from sekisho.gate.tickets import PublishedLog, read_ticket
 from sekisho.ledger import Ledger, Recorded
 from sekisho.register.standing import standing as dataset_standing
 
+# Facts that take something away. A database from which one of them was removed would open what it closed.
+RESTRICTING: Final = frozenset(
+    {
+        "gate.ticket_closed",
+        "gate.policy_proposed",
+        "gate.policy_approved",
+        "people.person_moved",
+        "people.person_frozen",
+        "people.person_left",
+        "people.role_revoked",
+    }
+)
+
 
 async def gather(
     ledger: Ledger, published: PublishedLog, request: AccessRequest, *, until: int | None = None
 ) -> State:
-    """The state for one access. Raises Fault NOT_IN_THE_LOG (of gate or people) or POLICY_NOT_IN_THE_LOG when a
-    fact is not the published one. `until` (microseconds since 1970) asks for ticket and policy as they were."""
+    """The state for one access. `until` (microseconds since 1970) asks for ticket and policy as they were.
+
+    Raises Fault NOT_IN_THE_LOG (of gate or people) or POLICY_NOT_IN_THE_LOG when a fact is not the published one,
+    FACT_MISSING when the published log has one that the database lacks."""
     # A manager is read as such and as an approver. The index counts: an old leaf copied to a later row is a forgery.
     confirmed: dict[tuple[int, bytes], bool] = {}
 
@@ -40,4 +59,16 @@ async def gather(
         day = datetime.fromtimestamp(request.at / 1e6, JST).date()
         async with ledger.read() as connection:
             dataset = await dataset_standing(connection, ticket.requested.dataset, day)
+    if until is None:
+        humans = [standing for standing in (person, *approvers.values()) if standing is not None]
+        about = {request.ticket, ABOUT, *(one.human.person for one in humans)}.union(
+            *(one.above for one in humans)
+        )
+        await _nothing_is_missing(published, about, {seq for seq, _ in confirmed})
     return State(ticket, policy.policy, person, dataset, approvers)
+
+
+async def _nothing_is_missing(published: PublishedLog, about: Collection[str], read: set[int]) -> None:
+    for seq in sorted(await published.restrictions(about)):
+        if seq not in read:
+            raise Fault(faults.FACT_MISSING, seq=seq)

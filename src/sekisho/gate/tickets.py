@@ -6,6 +6,7 @@ log, and opens nothing. What a ticket may be is asked of the duty matrix twice: 
 at the door.
 """
 
+from collections.abc import Collection
 from typing import Final, Literal, Protocol
 
 from sekisho.faults import Fault
@@ -32,6 +33,10 @@ Ending = Literal["done", "withdrawn", "declined", "revoked"]
 class PublishedLog(Protocol):
     async def confirms(self, recorded: Recorded) -> bool:
         """Whether the published log has exactly this leaf at this index; waits for publication if need be."""
+        ...
+
+    async def restrictions(self, abouts: Collection[str]) -> frozenset[int]:
+        """The indices of every published fact about these ids of the kinds in `state.RESTRICTING`."""
         ...
 
 
