@@ -308,6 +308,20 @@ async def test_a_target_that_cannot_be_read_is_told(loaded: Loaded) -> None:
             pass
 
 
+async def test_a_connection_that_is_lost_is_no_empty_table(loaded: Loaded) -> None:
+    connection = await asyncpg.connect(loaded.server.dsn())
+
+    async def lose() -> None:
+        async with surveying(loaded.target(), "survey", "survey-secret") as surveyor:
+            number = await surveyor._connection.fetchval("SELECT pg_backend_pid()")
+            await connection.execute("SELECT pg_terminate_backend($1)", number)
+            await surveyor.most_rows(("dunning", "payers"), "payer_no")
+
+    with pytest.raises(Fault, match="SEK-REG-181"):
+        await lose()
+    await connection.close()
+
+
 async def test_the_survey_writes_nothing(loaded: Loaded) -> None:
     async with surveying(loaded.target(), "survey", "survey-secret") as surveyor:
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):

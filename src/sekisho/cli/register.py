@@ -423,13 +423,14 @@ def _print_proposal(proposal: Proposal, path: Path) -> None:
         column for dataset in proposal.datasets for table in dataset.tables for column in table.columns
     ]
     for dataset in proposal.datasets:
-        click.echo(f"{dataset.dataset or '?'} ({dataset.organisation or '?'})")
+        click.echo(_printable(f"{dataset.dataset or '?'} ({dataset.organisation or '?'})"))
         for table in dataset.tables:
             items = ", ".join(f"{column.name}={column.item}" for column in table.columns if column.item)
             subject = f"{table.subject} ×{table.rows_per_subject}" if table.subject else "-"
-            click.echo(f"  {table.schema}.{table.name}  [{subject}]  {items}{' ?' if table.look else ''}")
+            look = " ?" if table.look else ""
+            click.echo(_printable(f"  {table.schema}.{table.name}  [{subject}]  {items}{look}"))
             if table.client_column:
-                _say("shared", column=table.client_column)
+                _say("shared", column=_printable(table.client_column))
     _say(
         "proposed",
         datasets=len(proposal.datasets),
@@ -439,6 +440,13 @@ def _print_proposal(proposal: Proposal, path: Path) -> None:
         look=sum(column.look for column in columns),
         unread=len(proposal.unread),
         path=path,
+    )
+
+
+def _printable(text: str) -> str:
+    """A database may name a column with codes that a terminal obeys."""
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
     )
 
 

@@ -191,6 +191,8 @@ class Surveyor:
             async with self._connection.transaction():
                 return list(await self._connection.fetch(sql))
         except asyncpg.PostgresError:
+            if self._connection.is_closed():  # else all tables from here on would pass for unreadable ones
+                raise
             return None
 
 
@@ -222,7 +224,7 @@ async def surveying(
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             yield Surveyor(connection, rows)
-    except asyncpg.PostgresError as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise Fault(CANNOT_SURVEY, target=target.target, role=role, reason=str(error)) from error
     finally:
         await connection.close(timeout=_CONNECT_SECONDS)
