@@ -56,6 +56,23 @@ class CountedKeys:
         return len(self.ids)
 
 
+@dataclass(frozen=True, slots=True)
+class CountedStrangers:
+    """As `Counted`, where no row says who it shows: each shows `each` persons that nobody can tell apart."""
+
+    rows: int
+    each: int
+
+    def spend(self, meter: Meter) -> bool:
+        return meter.spend(self.rows, (), self.rows * self.each)
+
+    def spend_fitting(self, meter: Meter) -> int:
+        for index in range(self.rows):
+            if not meter.spend(1, (), self.each):
+                return index
+        return self.rows
+
+
 class Persons:
     """The persons of one statement's result."""
 

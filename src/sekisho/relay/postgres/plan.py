@@ -7,6 +7,7 @@ A `Plan` is that judgement, made once per description and session.
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from sekisho.faults import Fault
@@ -68,7 +69,7 @@ class TableUse:
     rows_per_subject: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """`refusal` is why no row may pass, or None. `description` is the RowDescription to show: masked columns
     become text, so that the mask is a valid value for any client. `masks` are (result column, mask)."""
@@ -81,14 +82,14 @@ class Plan:
     masked: tuple[str, ...]
     revealed: tuple[str, ...]
 
-    @property
+    @cached_property
     def lone_subject(self) -> int | None:
         """The result column that alone tells the persons of this result apart, or None."""
         if len(self.uses) == 1 and self.uses[0].copies == 1 and len(self.uses[0].subjects) == 1:
             return self.uses[0].subjects[0]
         return None
 
-    @property
+    @cached_property
     def anonymous_persons(self) -> int | None:
         """How many persons each row shows when none can be told from another (0: no data subjects); else None."""
         return None if any(use.subjects for use in self.uses) else sum(use.copies for use in self.uses)

@@ -16,7 +16,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from sekisho.faults import Fault
 from sekisho.gate import faults as gate_faults
@@ -26,7 +26,7 @@ from sekisho.ledger import Fact, Ledger, Recorded, Sealed
 from sekisho.relay import faults
 from sekisho.relay.admission import Admission
 from sekisho.relay.facts import ChannelRefused
-from sekisho.relay.postgres.persons import Counted, CountedKeys, Persons
+from sekisho.relay.postgres.persons import Counted, CountedKeys, CountedStrangers, Persons
 from sekisho.relay.postgres.plan import Origins, Plan, make_plan
 from sekisho.relay.postgres.statements import Journal, Running
 from sekisho.relay.postgres.words import error, may_report, without_data
@@ -36,8 +36,14 @@ from sekisho.wire.postgres import frontend as f
 from sekisho.wire.postgres.decode import BackendDecoder, FrontendDecoder, ServerMessage
 from sekisho.wire.postgres.errors import ADMIN_SHUTDOWN, INSUFFICIENT_PRIVILEGE, LIMIT_EXCEEDED
 from sekisho.wire.postgres.exchange import Exchange, Request
-from sekisho.wire.postgres.rows import Rows, row_reader
+from sekisho.wire.postgres.rows import RowReader, Rows, count_rows, row_reader
 
+# Most messages need no judgement of their own; a set of types is asked faster than a match.
+_NOTED: Final = frozenset({f.Bind, f.Describe, f.Sync, f.Parse, f.Close, f.Flush})
+_PASSED: Final = frozenset(
+    {b.BindComplete, b.ParseComplete, b.CloseComplete, b.NoData, b.ParameterDescription}
+)
+_ENDING: Final = frozenset({b.CommandComplete, b.PortalSuspended, b.EmptyQueryResponse})
 _LEASE_AHEAD: Final = 4  # ask for the next lease while this many runs as long as the last one are covered
 
 
@@ -79,6 +85,7 @@ class Session:
         self._plans: dict[b.RowDescription, Plan] = {}
         self._plan: Plan | None = None  # of the last description of a result, `_planned`
         self._planned: b.RowDescription | None = None
+        self._reader: RowReader = count_rows  # of `_plan`
         self._statement: Running | None = None
         self._started: deque[tuple[Request, float]] = deque()
         self._discarding = False  # we sent an error: the target's answers up to ReadyForQuery are dropped
@@ -93,7 +100,9 @@ class Session:
         self.statements = 0
         self.bytes = 0
         self._ended = False
-        self._last: asyncio.Future[Recorded] | None = None  # the ledger works in order: after it, all is written
+        self._last: asyncio.Future[Recorded] | None = (
+            None  # the ledger works in order: after it, all is written
+        )
 
     def begin(self, shell: Shell, origins: Origins, from_target: BackendDecoder) -> None:
         """The target is open: messages may come."""
@@ -107,7 +116,11 @@ class Session:
         """Bytes from the operator. Ends the session on anything that breaks the protocol."""
         decoder = self.from_client
         try:
+            send = self._exchange.send
             for message in decoder.feed(chunk):
+                if type(message) in _NOTED:
+                    send(cast(f.FrontendMessage, message))
+                    continue
                 self._request(message)
                 if self._ended:
                     return
@@ -183,19 +196,25 @@ class Session:
 
     def _answer(self, message: ServerMessage) -> None:
         request = self._exchange.answer(message)
-        if type(message) is Rows:
-            self._rows(message, request)
-            return
+        kind = type(message)
+        if kind in _PASSED:
+            self._pass(request)
+        elif kind is Rows:
+            self._rows(cast(Rows, message), request)
+        elif kind is b.RowDescription:
+            self._described(cast(b.RowDescription, message), request)
+        elif kind in _ENDING:
+            self._finish(request)
+            self._pass(request)
+        elif kind is b.ReadyForQuery:
+            self._discarding = False
+            self._meter.end_statement()
+            self._pass(request)
+        else:
+            self._rarely(message, request)
+
+    def _rarely(self, message: ServerMessage, request: Request | None) -> None:
         match message:
-            case b.RowDescription():
-                self._described(message, request)
-            case b.CommandComplete() | b.PortalSuspended() | b.EmptyQueryResponse():
-                self._finish(request)
-                self._pass(request)
-            case b.ReadyForQuery():
-                self._discarding = False
-                self._meter.end_statement()
-                self._pass(request)
             case b.ErrorResponse():
                 self._failed(message, request)
             case b.NoticeResponse():
@@ -222,11 +241,13 @@ class Session:
             self._out.append(self.from_target.raw)
 
     def _described(self, description: b.RowDescription, request: Request | None) -> None:
-        plan = self._plans.get(description)
+        # The decoder gives the same object for the same bytes, so the usual case is found without hashing it.
+        plan = self._plan if description is self._planned else self._plans.get(description)
         if plan is None:
             target = self._admission.catalogue.target
             plan = make_plan(description, self._origins, self._admission.grant, target.unknown_lineage)
             self._plans[description] = plan
+        self.from_target.rows = count_rows  # until these rows may pass, they are only walked over
         if request is None or self._discarding:
             return
         if plan.refusal is not None:
@@ -235,10 +256,13 @@ class Session:
                 self._shell.cancel()
             return
         if not (isinstance(request.message, f.Describe) and request.message.target == f.STATEMENT):
-            self._plan, self._planned = plan, description
-            self.from_target.rows = row_reader(
-                len(description.columns), key=plan.lone_subject, masks=dict(plan.masks)
-            )
+            if plan is not self._plan:
+                self._plan = plan
+                self._reader = row_reader(
+                    len(description.columns), key=plan.lone_subject, masks=dict(plan.masks)
+                )
+            self.from_target.rows = self._reader
+            self._planned = description
             if isinstance(request.message, f.Query):
                 self._statement_of(request).plan = plan
         if not request.own:
@@ -250,7 +274,11 @@ class Session:
         if self._discarding:
             return
         plan = self._plan
-        if request is None or plan is None or request.description != self._planned:
+        if (
+            request is None
+            or plan is None
+            or (request.description is not self._planned and request.description != self._planned)
+        ):
             # Nobody can say whose these are: they are not certainly those that were described last.
             self._refuse(request, Fault(faults.UNKNOWN_LINEAGE, column="?"), INSUFFICIENT_PRIVILEGE, None)
             self._shell.cancel()
@@ -269,14 +297,15 @@ class Session:
         if anonymous == 0:
             self._send_rows(statement, rows.count, 0, rows.frames)
         elif anonymous is not None:
-            nobody: list[tuple[int, ...]] = [()] * rows.count
-            self._spend(Counted(rows.count, nobody, [anonymous] * rows.count), rows, statement)
+            self._spend(CountedStrangers(rows.count, anonymous), rows, statement)
         else:
             if statement.who is None:
                 statement.who = Persons(plan, self._subject_key)
             self._spend(statement.who.count(rows, self.from_target.raw), rows, statement)
 
-    def _spend(self, counted: Counted | CountedKeys, rows: Rows, statement: Running) -> None:
+    def _spend(
+        self, counted: Counted | CountedKeys | CountedStrangers, rows: Rows, statement: Running
+    ) -> None:
         """Send the rows that the lease covers; ask for the next lease, or cut, where it does not."""
         meter = self._meter
         before = meter.persons
