@@ -28,7 +28,7 @@ async def test_a_register_from_its_import_to_the_erasure(tmp_path: Path) -> None
     async def yes(_: object) -> bool:
         return True
 
-    with postgres_server(settings={"fsync": "off"}) as server:
+    with postgres_server() as server:
         async with await Ledger.open(server.dsn(), keys=KeyRing(tmp_path / "keys")) as ledger:
             await fill(ledger)
             more = RegisterTables(
