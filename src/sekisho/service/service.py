@@ -6,28 +6,38 @@ console. A part that cannot start as configured stops the start; when the ledger
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import httpx2
 
-from sekisho.console.app import console_app
+from sekisho.console.app import console_app, remembering
+from sekisho.console.house import SCOPES, House
 from sekisho.evidence.note import NoteSigner, VerifierKey, parse_key
 from sekisho.evidence.policy import Policy
 from sekisho.faults import Fault
-from sekisho.ledger import KeyRing, Ledger, Publisher
+from sekisho.ledger import KeyRing, Ledger, Publisher, Recorded
 from sekisho.ledger.publisher import Answers, Prove
+from sekisho.people.api_tokens import ApiTokens
+from sekisho.people.freeze import watch_frozen
+from sekisho.people.links import LinkDesk
 from sekisho.people.login import LoginDesk
+from sekisho.people.passkeys import PasskeyDesk
+from sekisho.people.sessions import Sessions
+from sekisho.people.throttle import Throttle
 from sekisho.relay.admission import Admissions
+from sekisho.relay.faults import SESSION_ENDED
 from sekisho.relay.postgres.door import PostgresDoor, ServerTls
 from sekisho.service.certificates import Certificates, write_private
 from sekisho.service.faults import CANNOT_LISTEN, STATE_EXISTS
 from sekisho.service.published import LogFolder
 from sekisho.service.settings import SETTINGS_FILE, Settings, read_settings, split_address, write_settings
-from sekisho.service.web import serving
+from sekisho.service.web import bound, serving
 from sekisho.witness.client import WitnessClient, collect
 from sekisho.witness.faults import CONTRADICTED, WITNESS_AHEAD
 
@@ -94,12 +104,29 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             interval=publish_seconds,
             fatal=(CONTRADICTED, WITNESS_AHEAD),
         )
-        admissions = Admissions(ledger, LogFolder(ledger, state / LOG, signer.key), secret)
+        published = LogFolder(ledger, state / LOG, signer.key)
+        admissions = Admissions(ledger, published, secret)
         tls = ServerTls(certificates.server_context(), certificates.server_der())
         door = PostgresDoor(admissions, ledger, secret, tls=tls if settings.postgres_tls else None)
-        app = console_app(LoginDesk(ledger, secret), state / LOG)
-        async with asyncio.TaskGroup() as group, _console(app, settings, certificates) as console:
+        host, port = split_address(settings.console_listen)
+        listening = bound(host, port)
+        house = _house(
+            ledger,
+            state / LOG,
+            signer.key,
+            published,
+            door,
+            secret,
+            settings.names,
+            listening.getsockname()[1],
+        )
+        app = console_app(house)
+        async with (
+            asyncio.TaskGroup() as group,
+            serving(app, host, port, certificates, listening=listening) as console,
+        ):
             publishing = group.create_task(publisher.run())
+            watching = group.create_task(watch_frozen(ledger, partial(_end_sessions, door)))
             postgres = group.create_task(_listen(door.serve, settings.postgres_listen))
             try:
                 yield Service(
@@ -113,8 +140,9 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                     console=console,
                 )
             finally:
+                watching.cancel()
                 postgres.cancel()
-                await asyncio.wait([postgres])
+                await asyncio.wait([watching, postgres])
                 publisher.stop()  # publishes what the closing sessions recorded
                 await asyncio.wait([publishing])
 
@@ -135,11 +163,41 @@ async def _listen(serve: Callable[[str, int], Awaitable[None]], address: str) ->
         raise Fault(CANNOT_LISTEN, address=address, reason=error.strerror) from error
 
 
-def _console(
-    app: object, settings: Settings, certificates: Certificates
-) -> AbstractAsyncContextManager[tuple[str, int]]:
-    host, port = split_address(settings.console_listen)
-    return serving(app, host, port, certificates)
+def _house(
+    ledger: Ledger,
+    log: Path,
+    key: VerifierKey,
+    published: LogFolder,
+    door: PostgresDoor,
+    secret: bytes,
+    names: tuple[str, ...],
+    port: int,
+) -> House:
+    """What the console is given. A passkey belongs to a host name, never to an address (WebAuthn 5.1.2): the first
+    name of the settings that is one."""
+    hosts = [name for name in names if not name.replace(".", "").isdigit() and ":" not in name] or [
+        "localhost"
+    ]
+    throttle = Throttle(time.time)
+    origins = [f"https://{name}{'' if port == 443 else f':{port}'}" for name in hosts]
+    return House(
+        ledger=ledger,
+        log=log,
+        key=key,
+        confirms=remembering(published.confirms),
+        login=LoginDesk(ledger, secret, throttle=throttle),
+        passkeys=PasskeyDesk(ledger, rp_id=hosts[0], origins=origins, throttle=throttle),
+        links=LinkDesk(ledger, throttle=throttle),
+        sessions=Sessions(ledger),
+        tokens=ApiTokens(ledger, SCOPES),
+        doors=(door,),
+    )
+
+
+async def _end_sessions(door: PostgresDoor, accounts: frozenset[str], recorded: Recorded) -> None:
+    """Who is frozen or has left is at no door any more."""
+    for account in accounts:
+        door.end_all(Fault(SESSION_ENDED, reason=recorded.fact), recorded.fact, person=account)
 
 
 def _witnesses(

@@ -1,6 +1,7 @@
 """A web application inside a program that does other things too."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -20,11 +21,28 @@ class _Embedded(uvicorn.Server):
         yield
 
 
+def bound(host: str, port: int) -> socket.socket:
+    """A listening socket, for whoever must know the port before the application is made. Raises Fault CANNOT_LISTEN."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise Fault(CANNOT_LISTEN, address=f"{host}:{port}", reason=error.strerror) from error
+
+
 @asynccontextmanager
 async def serving(
-    app: Any, host: str, port: int, certificates: Certificates | None
+    app: Any,
+    host: str,
+    port: int,
+    certificates: Certificates | None,
+    *,
+    listening: socket.socket | None = None,
 ) -> AsyncIterator[tuple[str, int]]:
-    """Serve an ASGI application while the block runs; yields the address. Raises Fault CANNOT_LISTEN."""
+    """Serve an ASGI application while the block runs; yields the address. Raises Fault CANNOT_LISTEN.
+
+    `listening` is a socket of `bound`, in place of one made here."""
+    listening = listening or bound(host, port)
     config = uvicorn.Config(
         app,
         host=host,
@@ -40,20 +58,20 @@ async def serving(
     server = _Embedded(config)
     async with asyncio.TaskGroup() as group:
         # uvicorn ends a start that fails with SystemExit, which must not end this program.
-        task = group.create_task(_until_exit(server))
+        task = group.create_task(_until_exit(server, listening))
         while not server.started:
             if task.done():
                 raise Fault(CANNOT_LISTEN, address=f"{host}:{port}", reason="it is in use, or not ours")
             await asyncio.sleep(0.01)
         try:
-            name = server.servers[0].sockets[0].getsockname()
+            name = listening.getsockname()
             yield name[0], name[1]
         finally:
             server.should_exit = True
 
 
-async def _until_exit(server: uvicorn.Server) -> None:
+async def _until_exit(server: uvicorn.Server, listening: socket.socket) -> None:
     try:
-        await server.serve()
+        await server.serve(sockets=[listening])
     except SystemExit:
         return

@@ -110,6 +110,14 @@ class PostgresDoor:
                 ended += 1
         return ended
 
+    def end_session(self, session: str, fault: Fault, reason: str) -> bool:
+        """End one session; False when it is not open at this door."""
+        for connection in list(self._open.values()):
+            if connection.admission.session == session:
+                connection.session.end(fault, reason)
+                return True
+        return False
+
     # -- one connection -----------------------------------------------------------------------------------------
 
     async def _handle(self, wire: Wire, group: asyncio.TaskGroup) -> None:

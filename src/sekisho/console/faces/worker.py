@@ -1,0 +1,228 @@
+"""A worker's own page: my tickets with their budgets, my sessions; asking for a ticket, giving one back."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import Depends, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import BaseModel
+from sqlalchemy import Select, select
+
+from sekisho.console import faults
+from sekisho.console.access import Needs, Page, require
+from sekisho.console.house import House
+from sekisho.console.lines import (
+    Budget,
+    Organisation,
+    SessionLine,
+    TicketLine,
+    read_names,
+    read_request,
+    read_sessions,
+    read_tickets,
+    session_query,
+)
+from sekisho.console.pages import Face, back_to, render
+from sekisho.console.viewer import ActorDep, HouseDep, Viewer
+from sekisho.console.words import JST, day_in_japan
+from sekisho.faults import Fault
+from sekisho.gate.break_glass import break_glass
+from sekisho.gate.budget import Scope, limits_of
+from sekisho.gate.facts import Limits, TicketRequested, Unmask
+from sekisho.gate.policies import read_policy
+from sekisho.gate.tables import budget_use, tickets
+from sekisho.gate.tickets import close_ticket, request_ticket
+from sekisho.ledger import Connection
+from sekisho.register.facts import TableEntry
+from sekisho.register.tables import datasets
+from sekisho.relay.tables import sessions
+
+face: Final = Face("tickets")
+_Viewer = Annotated[Viewer, Depends(Needs("tickets", Page.WORK))]
+_ROWS_PER_PERSON: Final = 20
+
+
+class MyTicket(BaseModel):
+    """A ticket of mine that is not over, and what of it is spent."""
+
+    line: TicketLine
+    budgets: list[Budget]
+
+
+class WorkView(BaseModel):
+    """My open and waiting tickets, those that are over, and my last sessions."""
+
+    tickets: list[MyTicket]
+    over: list[TicketLine]
+    sessions: list[SessionLine]
+
+
+@face.shows("/work", "work.html")
+async def read_work(house: HouseDep, viewer: _Viewer) -> WorkView:
+    """What I work on. It is about nobody else."""
+    now = house.now()
+    mine: Select[Any] = select(tickets).where(tickets.c.person == viewer.account)
+    async with house.ledger.read() as connection:
+        lines = await read_tickets(connection, mine.order_by(tickets.c.requested.desc()).limit(60), now)
+        done = session_query().where(sessions.c.person == viewer.account).limit(20)
+        my_sessions = await read_sessions(connection, done)
+    current = [line for line in lines if line.state in ("waiting", "approved", "open")]
+    return WorkView(
+        tickets=[MyTicket(line=line, budgets=await read_budgets(house, line)) for line in current],
+        over=[line for line in lines if line not in current][:20],
+        sessions=my_sessions,
+    )
+
+
+async def read_budgets(house: House, line: TicketLine) -> list[Budget]:
+    """What the ticket lets pass, and what of it is spent, in each account but the session's."""
+    asked = await read_request(house.ledger, line.ticket)
+    if asked is None:
+        return []
+    day = day_in_japan(house.now())
+    keys = {
+        Scope.TICKET: f"ticket:{line.ticket}",
+        Scope.DAY: f"day:{line.person.id}:{day}",
+        Scope.CLIENT: f"client:{line.person.id}:{line.organisation.id}",
+    }
+    async with house.ledger.read() as connection:
+        rows = await connection.execute(
+            select(budget_use).where(budget_use.c.account.in_(list(keys.values())))
+        )
+        used = {row.account: (row.persons, row.rows) for row in rows}
+    found = []
+    for scope, key in keys.items():
+        persons, rows_ = used.get(key, (0, 0))
+        most_persons, most_rows = limits_of(asked[0].limits, scope)
+        found.append(
+            Budget(scope=scope, persons=persons, persons_limit=most_persons, rows=rows_, rows_limit=most_rows)
+        )
+    return found
+
+
+class Choice(BaseModel):
+    """A dataset that can be asked for, and the personal data items in it."""
+
+    dataset: str
+    name: str
+    organisation: Organisation
+    target: str
+    items: list[str]
+
+
+async def read_choices(connection: Connection) -> list[Choice]:
+    rows = (await connection.execute(select(datasets).order_by(datasets.c.dataset))).all()
+    names = await read_names(connection, (), {row.organisation for row in rows})
+    return [
+        Choice(
+            dataset=row.dataset,
+            name=row.name,
+            organisation=names.organisation(row.organisation),
+            target=row.target,
+            items=_items(row.tables),
+        )
+        for row in rows
+    ]
+
+
+def _items(tables: bytes) -> list[str]:
+    entries = msgspec.json.decode(tables, type=tuple[TableEntry, ...])
+    return sorted({column.item for table in entries for column in table.columns if column.personal})
+
+
+@face.pages.get("/work/request")
+async def request_page(
+    request: Request, house: HouseDep, viewer: _Viewer, dataset: str = "", emergency: bool = False
+) -> HTMLResponse:
+    async with house.ledger.read() as connection:
+        choices = await read_choices(connection)
+    chosen = next((one for one in choices if one.dataset == dataset), None)
+    now = house.now().astimezone(JST).replace(second=0, microsecond=0)
+    policy = (await read_policy(house.ledger)).policy
+    return render(
+        request,
+        "request.html",
+        viewer,
+        choices=choices,
+        chosen=chosen,
+        opens=now.strftime("%Y-%m-%dT%H:%M"),
+        emergency=emergency,
+        policy=policy,
+    )
+
+
+@face.pages.post("/work/request")
+async def ask_for_ticket(
+    request: Request,
+    house: HouseDep,
+    viewer: ActorDep,
+    dataset: Annotated[str, Form(max_length=64)],
+    purpose: Annotated[str, Form(min_length=1, max_length=500)],
+    persons: Annotated[int, Form(ge=1, le=10_000_000)],
+    opens: Annotated[datetime, Form()],
+    hours: Annotated[float, Form(gt=0, le=744)],
+    emergency: Annotated[bool, Form()] = False,
+) -> RedirectResponse:
+    """Ask for a ticket, or open an emergency access at once. What may be asked is the gate's to say."""
+    require(Page.WORK, viewer)
+    form = await request.form()
+    async with house.ledger.read() as connection:
+        chosen = next((one for one in await read_choices(connection) if one.dataset == dataset), None)
+        if chosen is None:
+            raise Fault(faults.NOT_FOUND, what=dataset)
+        key = f"client:{viewer.account}:{chosen.organisation.id}"
+        row = (await connection.execute(select(budget_use).where(budget_use.c.account == key))).one_or_none()
+    # A time without a zone is the clock on the wall: the form asks for it in Japan.
+    begins = house.now() if emergency else (opens if opens.tzinfo else opens.replace(tzinfo=JST))
+    closes = begins.astimezone(UTC) + timedelta(hours=hours)
+    used = (row.persons, row.rows) if row else (0, 0)
+    reasons = {item: str(form.get(f"reason:{item}", "")).strip() for item in form.getlist("unmask")}
+    asked = TicketRequested(
+        ticket=f"{'E' if emergency else 'T'}-{begins.astimezone(JST):%y%m%d}-{secrets.token_hex(3)}",
+        person=viewer.account,
+        organisation=chosen.organisation.id,
+        dataset=dataset,
+        target=chosen.target,
+        door="postgres",
+        purpose=purpose.strip(),
+        opens=int(begins.timestamp() * 1e6),
+        closes=int(closes.timestamp() * 1e6),
+        limits=limits_for(persons, used),
+        unmask=tuple(
+            Unmask(item=str(item), reason=why) for item, why in reasons.items() if item in chosen.items
+        ),
+    )
+    if emergency:
+        await break_glass(house.ledger, asked, house.alarm)
+    else:
+        await request_ticket(house.ledger, asked)
+    return back_to("/work")
+
+
+def limits_for(persons: int, used: tuple[int, int]) -> Limits:
+    """What a ticket for so many persons lets pass; with the same client it adds to what passed before."""
+    rows = persons * _ROWS_PER_PERSON
+    return Limits(
+        session_persons=persons,
+        session_rows=rows,
+        day_persons=persons,
+        day_rows=rows,
+        ticket_persons=persons,
+        ticket_rows=rows,
+        client_persons=used[0] + persons,
+        client_rows=used[1] + rows,
+    )
+
+
+@face.pages.post("/work/tickets/{ticket}/close")
+async def give_back(
+    house: HouseDep,
+    viewer: ActorDep,
+    ticket: str,
+    reason: Annotated[str, Form(max_length=500)] = "",
+) -> RedirectResponse:
+    require(Page.WORK, viewer)
+    await close_ticket(house.ledger, ticket, by=viewer.account, reason=reason or "done", how="done")
+    return back_to("/work")

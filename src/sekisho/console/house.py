@@ -1,0 +1,55 @@
+"""What the console is given: the rooms whose readers and acts it shows."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+import structlog
+
+from sekisho.evidence.note import VerifierKey
+from sekisho.faults import Fault
+from sekisho.gate.break_glass import Alarm
+from sekisho.gate.facts import BreakGlassOpened
+from sekisho.ledger import Ledger, Recorded
+from sekisho.people.api_tokens import ApiTokens
+from sekisho.people.links import LinkDesk
+from sekisho.people.login import LoginDesk
+from sekisho.people.passkeys import PasskeyDesk
+from sekisho.people.sessions import Sessions
+
+GLASS_BROKEN: Final = "gate.glass_broken"  # a log event
+_log: Final = structlog.get_logger()
+
+# What a token of the JSON API may be good for: reading, one part of the house each. Acts need a person at the
+# console: a token in a script would be a second hand of the same human.
+SCOPES: Final = ("me", "tickets", "sessions", "people", "register", "log", "portal")
+
+
+class Door(Protocol):
+    def end_session(self, session: str, fault: Fault, reason: str) -> bool:
+        """End one live session; False when this door does not hold it."""
+        ...
+
+
+async def _sound(opened: BreakGlassOpened, recorded: Recorded) -> None:
+    _log.warning(GLASS_BROKEN, ticket=opened.asked.ticket, person=opened.asked.person, line=recorded.seq)
+
+
+@dataclass(frozen=True)
+class House:
+    """One per process. `confirms` holds a fact against the published log; `doors` are those of this process."""
+
+    ledger: Ledger
+    log: Path
+    key: VerifierKey
+    confirms: Callable[[Recorded], Awaitable[bool]]
+    login: LoginDesk
+    passkeys: PasskeyDesk
+    links: LinkDesk
+    sessions: Sessions
+    tokens: ApiTokens
+    doors: tuple[Door, ...] = ()
+    alarm: Alarm = _sound
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)

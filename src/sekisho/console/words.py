@@ -1,0 +1,185 @@
+"""The console's sentences in two languages, and how times and numbers are written in them.
+
+Templates and modules hold English; `locale/ja.po` holds the Japanese of each whole sentence. The catalogue is read
+as text at the start: there is no compiled copy that could be older.
+"""
+
+import functools
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Final
+
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+from starlette.requests import Request
+
+from sekisho.faults import Language
+from sekisho.text.items import ITEMS
+
+LANGUAGES: Final[tuple[Language, ...]] = ("ja", "en")
+LANGUAGE_COOKIE: Final = "sekisho-language"
+JST: Final = timezone(timedelta(hours=9), "JST")
+CATALOGUE: Final = Path(__file__).parent / "locale" / "ja.po"
+
+
+@functools.cache
+def japanese() -> dict[str, str]:
+    """English sentence -> Japanese sentence. Japanese has no plural forms, so the first form is the only one."""
+    with CATALOGUE.open("rb") as file:
+        catalogue = read_po(file, locale="ja")  # without the locale, its plural rule would be lost
+    found: dict[str, str] = {}
+    for message in catalogue:
+        if message.id and message.string and not message.fuzzy:
+            key = message.id if isinstance(message.id, str) else message.id[0]
+            found[key] = message.string if isinstance(message.string, str) else message.string[0]
+    return found
+
+
+def gettext_in(language: Language) -> Callable[[str], str]:
+    if language == "en":
+        return str
+    known = japanese()
+    return lambda sentence: known.get(sentence, sentence)
+
+
+def ngettext_in(language: Language) -> Callable[[str, str, int], str]:
+    if language == "en":
+        return lambda one, many, count: one if count == 1 else many
+    known = japanese()
+    return lambda one, many, count: known.get(one, many)
+
+
+def marked(sentence: str) -> str:
+    """Marks a sentence for the catalogue where it stands; it is translated where it is shown."""
+    return sentence
+
+
+def language_of(request: Request) -> Language:
+    """What the person chose, or else what the browser asks for first."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    if chosen in LANGUAGES:
+        return "ja" if chosen == "ja" else "en"
+    for part in request.headers.get("accept-language", "").lower().split(","):
+        tag = part.split(";")[0].strip()
+        if tag.startswith("ja"):
+            return "ja"
+        if tag.startswith("en"):
+            return "en"
+    return "en"
+
+
+def instant(value: datetime | int) -> datetime:
+    """An aware time of an aware time, or of microseconds since 1970."""
+    return value if isinstance(value, datetime) else datetime.fromtimestamp(value / 1e6, UTC)
+
+
+def jst(value: datetime | int) -> str:
+    """ "2026-11-21 20:01:09" in Japan."""
+    return instant(value).astimezone(JST).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def jst_minute(value: datetime | int) -> str:
+    return instant(value).astimezone(JST).strftime("%Y-%m-%d %H:%M")
+
+
+def jst_clock(value: datetime | int) -> str:
+    return instant(value).astimezone(JST).strftime("%H:%M:%S")
+
+
+def utc(value: datetime | int) -> str:
+    return instant(value).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f UTC")
+
+
+def iso(value: datetime | int) -> str:
+    return instant(value).astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def grouped(number: int) -> str:
+    """ "9,280,000" in both languages."""
+    return format_decimal(number, locale="en")
+
+
+def day_in_japan(at: datetime) -> date:
+    return at.astimezone(JST).date()
+
+
+def day_bounds(day: date) -> tuple[datetime, datetime]:
+    """The first moment of a day in Japan, and that of the next one."""
+    start = datetime(day.year, day.month, day.day, tzinfo=JST)
+    return start.astimezone(UTC), (start + timedelta(days=1)).astimezone(UTC)
+
+
+_ITEMS: Final = {item.id: {"ja": item.ja, "en": item.en} for item in ITEMS}
+
+# What codes are called on a page, by kind. A code that is missing here is shown as it is.
+LABELS: Final[dict[str, dict[str, str]]] = {
+    "ticket": {
+        "waiting": marked("Waiting for approval"),
+        "approved": marked("Approved"),
+        "open": marked("Open now"),
+        "expired": marked("Expired"),
+        "closed": marked("Closed"),
+        "refused": marked("Refused"),
+    },
+    "scope": {
+        "session": marked("Each session"),
+        "day": marked("Today"),
+        "ticket": marked("This ticket"),
+        "client": marked("This client, in all"),
+    },
+    "outcome": {
+        "passed": marked("Passed"),
+        "cut": marked("Cut at a limit"),
+        "refused": marked("Refused"),
+        "failed": marked("Failed at the target"),
+        "lost": marked("Connection lost"),
+    },
+    "role": {
+        "worker": marked("Worker"),
+        "operator_manager": marked("Operator's manager"),
+        "processor_manager": marked("Lead processor's manager"),
+        "client": marked("Client organisation"),
+        "log_custodian": marked("Log custodian"),
+        "auditor": marked("Auditor"),
+        "investigator": marked("Investigator"),
+        "privacy_officer": marked("Privacy officer"),
+        "administrator": marked("Administrator"),
+    },
+    "method": {
+        "passkey": marked("Passkey"),
+        "password": marked("Password and one-time code"),
+        "openid": marked("OpenID Connect"),
+        "link": marked("One-time link"),
+    },
+    "door": {"postgres": "PostgreSQL"},
+    "ask": {
+        "role": marked("Give a role"),
+        "unfreeze": marked("End a freeze"),
+        "enrolment": marked("Register a new passkey"),
+        "identity": marked("Bind an OpenID Connect identity"),
+    },
+    "api_scope": {
+        "me": marked("Who I am"),
+        "tickets": marked("Tickets"),
+        "sessions": marked("Sessions"),
+        "people": marked("People"),
+        "register": marked("Data and targets"),
+        "log": marked("Log and refusals"),
+        "portal": marked("Our data"),
+    },
+    "refusal": {
+        "access": marked("Access refused"),
+        "statement": marked("Statement refused"),
+        "cut": marked("Cut at a limit"),
+        "channel": marked("Channel stopped"),
+        "login": marked("Failed login"),
+    },
+}
+
+
+def label(name: str, language: Language, kind: str = "item") -> str:
+    """What a code is called: a data item of the vocabulary, or one of LABELS."""
+    if kind == "item":
+        return _ITEMS.get(name, {}).get(language, name)
+    return gettext_in(language)(LABELS[kind].get(name, name))
