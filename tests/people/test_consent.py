@@ -3,12 +3,14 @@
 import asyncio
 import json
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from people.people_examples import START, Clock, add, give
 from sekisho.faults import Fault
 from sekisho.ledger import Ledger, Recorded
+from sekisho.ledger.rebuild import Difference, check
 from sekisho.people.accounts import add_account, find_holder, find_humans, human_of
 from sekisho.people.consent import (
     ask_role,
@@ -28,6 +30,7 @@ from sekisho.people.facts import (
     TrainingCompleted,
 )
 from sekisho.people.freeze import ask_unfreeze, freeze, unfreeze
+from sekisho.people.leaving import leave
 from sekisho.people.links import LINK_SECONDS, LinkDesk
 from sekisho.people.roles import EXCLUDES, Role, compatible
 from sekisho.people.standing import read_standing, standing_of
@@ -395,3 +398,20 @@ async def test_facts_of_the_house_name_two_persons_for_each_role(house: Ledger) 
         request = json.loads(granted.leaf)["data"]["request"]
         if request in asked:
             assert len({asked[request].by, granted.by, granted.about}) == 3
+
+
+async def test_the_tables_of_people_are_what_the_facts_say(house: Ledger, tmp_path: Path) -> None:
+    await add(house, "sato")
+    await give(house, "sato", Role.WORKER, "minato")
+    await freeze(house, "sato", reason="suspicion", by="mori")
+    asked = (await ask_unfreeze(house, "sato", reason="nothing found", by="mori")).leaf_hash.hex()
+    await unfreeze(house, asked, by="hogo")
+    desk = LinkDesk(house)
+    first = await desk.ask_enrolment("sato", reason="joins", by="mori")
+    second = await desk.allow_enrolment(first.request, by="kanri")
+    await desk.use_enrolment(first.secret, second.secret, "test")
+    await leave(house, "sato", last_day=START, reason="x", by="mori")
+    found: list[Difference] = []
+    checked = await check(f"sqlite:///{tmp_path / 'ledger.db'}", found.append)
+    assert found == []
+    assert checked.tables >= 16

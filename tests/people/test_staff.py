@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from datetime import date, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import select
 
 from people.people_examples import START, add, give
 from sekisho.faults import Fault
-from sekisho.ledger import Ledger, Recorded
+from sekisho.ledger import KeyRing, Ledger, Recorded
 from sekisho.ledger.leaf import FACTS_BY_NAME
 from sekisho.people import leaving
 from sekisho.people.accounts import add_account
@@ -289,3 +290,24 @@ async def test_who_alone_holds_a_role_is_named(house: Ledger) -> None:
     async with house.read() as connection:
         found = {(one.person, one.role, one.organisation) for one in await find_sole_holders(connection)}
     assert ("sato", "worker", "minato") in found
+
+
+async def test_a_freeze_by_another_process_on_the_same_ledger_is_heard(house: Ledger, tmp_path: Path) -> None:
+    await add(house, "sato")
+    heard: asyncio.Queue[frozenset[str]] = asyncio.Queue(9)
+
+    async def on_frozen(accounts: frozenset[str], recorded: Recorded) -> None:
+        heard.put_nowait(accounts)
+
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    async with (
+        await Ledger.open(url, keys=KeyRing(tmp_path / "keys")) as another,
+        asyncio.TaskGroup() as group,
+    ):
+        watching = group.create_task(watch_frozen(another, on_frozen))
+        await asyncio.sleep(0.05)
+        pulled = time.monotonic()
+        await freeze(house, "sato", reason="suspicion", by="mori")
+        assert await asyncio.wait_for(heard.get(), 5) == frozenset({"sato"})
+        assert time.monotonic() - pulled < 4 * POLL_SECONDS
+        watching.cancel()
