@@ -82,6 +82,21 @@ async def test_no_third_link_while_there_are_two_administrators(house: Ledger) -
     await desk.first_link("sato")  # one of them cannot act: the machine's keeper may bring another in
 
 
+async def test_a_first_link_is_no_way_into_an_account_in_use(ledger: Ledger) -> None:
+    desk = LinkDesk(ledger)
+    for person in ("kanri", "hogo"):
+        await add(ledger, person)
+    links = {person: await desk.first_link(person) for person in ("kanri", "hogo")}
+    sealed = ledger.vault.seal("checkpoint", b"{}")
+    changed = CredentialSet(person="hogo", verifier=sealed.commitment)
+    await ledger.record(changed, by="hogo", about="hogo", parts=[sealed])
+    await refused("PEOP-026", desk.first_link("hogo"))
+    await refused("PEOP-026", desk.use_first_link(links["hogo"], "test"))
+    # Who used a link and did not enrol may have another.
+    await desk.use_first_link(links["kanri"], "test")
+    await desk.use_first_link(await desk.first_link("kanri"), "test")
+
+
 async def test_a_link_that_was_made_earlier_is_void_once_there_are_two(ledger: Ledger) -> None:
     desk = LinkDesk(ledger)
     for person in ("kanri", "kanta", "sato"):
@@ -268,6 +283,15 @@ async def test_an_enrolment_link_needs_both_halves(house: Ledger) -> None:
     who = await desk.use_enrolment(first.secret, second.secret, "test")
     assert who.enrolling
     assert who.person == "sato"
+    await refused("PEOP-012", desk.use_enrolment(first.secret, second.secret, "test"))
+
+
+async def test_an_enrolment_link_expires(house: Ledger, clock: Clock) -> None:
+    await add(house, "sato")
+    desk = LinkDesk(house, now=clock)
+    first = await desk.ask_enrolment("sato", reason="joins", by="mori")
+    second = await desk.allow_enrolment(first.request, by="kanri")
+    clock.at += LINK_SECONDS
     await refused("PEOP-012", desk.use_enrolment(first.secret, second.secret, "test"))
 
 

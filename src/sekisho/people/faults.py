@@ -155,3 +155,8 @@ BAD_DATES = fault_kind(
     en="{name}: the last day {until} is before the first day {on}. Nothing was recorded.",
     ja="{name}: 最終日 {until} が開始日 {on} より前です。何も記録していません。",
 )
+HAS_AUTHENTICATOR = fault_kind(
+    "SEK-PEOP-026",
+    en="{person} can log in already. No link was made or used; two administrators give the role together.",
+    ja="{person} は既にログインできます。リンクの作成も使用もしていません。管理者2人で役割を付与してください。",
+)

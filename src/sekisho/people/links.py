@@ -70,7 +70,7 @@ class LinkDesk:
     async def first_link(self, person: str) -> str:
         """The secret of a link that makes this person an administrator. For whoever runs the machine.
 
-        Raises Fault ENOUGH_ADMINISTRATORS, NO_SUCH_PERSON, NOT_ACTIVE, ROLES_EXCLUDE."""
+        Raises Fault ENOUGH_ADMINISTRATORS, HAS_AUTHENTICATOR, NO_SUCH_PERSON, NOT_ACTIVE, ROLES_EXCLUDE."""
         async with self._ledger.read() as connection:
             await require_active(connection, person)
             await require_compatible(connection, person, Role.ADMINISTRATOR)
@@ -82,7 +82,7 @@ class LinkDesk:
 
     async def use_first_link(self, secret: str, peer: str) -> Authenticated:
         """The person becomes administrator, and may enrol. Raises Fault BAD_LINK (recorded), TOO_MANY_FAILURES,
-        ENOUGH_ADMINISTRATORS, ROLES_EXCLUDE."""
+        ENOUGH_ADMINISTRATORS, HAS_AUTHENTICATOR, ROLES_EXCLUDE."""
         self._throttle.hold_back("", peer)
         async with self._ledger.read() as connection:
             query = select(first_links).where(first_links.c.digest == digest_of(secret))
@@ -122,7 +122,7 @@ class LinkDesk:
         async with self._ledger.read() as connection:
             await require_role(connection, by, CONSENTING)
             await require_active(connection, person)
-        held = bool(await self._ledger.facts(0, 1, names=_AUTHENTICATORS, about=person))
+        held = await self._held(person)
         secret = secrets.token_urlsafe(24)
         asked = EnrolmentAsked(person=person, reason=reason, held=held, digest=digest_of(secret))
         recorded = await self._ledger.record(asked, by=by, about=person)
@@ -170,10 +170,18 @@ class LinkDesk:
         return minted(row.person, row.person, Method.LINK, peer)
 
     async def _require_few_administrators(self, person: str) -> None:
+        """Only for somebody who cannot log in yet: a link must not be a way into an account that is in use. An
+        administrator whose link was used without enrolling may have another one."""
+        if await self._held(person):
+            raise Fault(faults.HAS_AUTHENTICATOR, person=person)
         async with self._ledger.read() as connection:
-            administrators = await find_holding(connection, Role.ADMINISTRATOR)
-        if len(administrators) >= ADMINISTRATORS or person in administrators:
+            others = set(await find_holding(connection, Role.ADMINISTRATOR)) - {person}
+        if len(others) >= ADMINISTRATORS:
             raise Fault(faults.ENOUGH_ADMINISTRATORS)
+
+    async def _held(self, person: str) -> bool:
+        """Whether the person ever had an authenticator."""
+        return bool(await self._ledger.facts(0, 1, names=_AUTHENTICATORS, about=person))
 
     async def _spent(self, fault: Fault, person: str, peer: str) -> Fault:
         """What to tell the one who came second: the ledger refused a second use."""
