@@ -6,9 +6,13 @@ Sockets live here and in the doors' listening loops, nowhere else.
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
+
+from sekisho.relay.tls import TlsChannel
 
 Sink = Callable[[bytes], None]
+
+_HANDSHAKE_SECONDS: Final = 10.0
 
 _UNREAD: int = 256 << 10  # bytes that may wait before somebody asks for them; then the peer is held back
 
@@ -29,6 +33,8 @@ class Wire(asyncio.Protocol):
         self._lost: Callable[[], None] | None = None
         self._on_full: Callable[[bool], None] | None = None
         self._eof = False
+        self._tls: TlsChannel | None = None
+        self._handshake: asyncio.Future[None] | None = None
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     # -- called by asyncio --------------------------------------------------------------------------------------
@@ -39,6 +45,8 @@ class Wire(asyncio.Protocol):
             self._accepted(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._tls is not None and not (data := self._decrypted(self._tls, data)):
+            return
         if self._sink is not None:
             self._sink(data)
             return
@@ -54,6 +62,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._eof = True
+        self._shake(exc or ConnectionError("the connection was closed during the TLS handshake"))
         self._wake()
         if not self.closed.done():
             self.closed.set_result(None)
@@ -85,13 +94,11 @@ class Wire(asyncio.Protocol):
     @property
     def tls(self) -> str:
         """ "TLSv1.3 TLS_AES_256_GCM_SHA384", or "" in clear."""
-        found = self.transport.get_extra_info("ssl_object")
-        return f"{found.version()} {found.cipher()[0]}" if found else ""
+        return self._tls.cipher if self._tls else ""
 
     def peer_certificate(self) -> bytes | None:
         """The peer's certificate as DER; None in clear."""
-        found = self.transport.get_extra_info("ssl_object")
-        return found.getpeercert(binary_form=True) if found else None
+        return self._tls.peer_certificate() if self._tls else None
 
     async def receive(self) -> bytes:
         """What came since the last call; empty at the end."""
@@ -104,24 +111,18 @@ class Wire(asyncio.Protocol):
         return data
 
     def write(self, data: bytes) -> None:
-        self.transport.write(data)
+        self.transport.write(self._tls.send(data) if self._tls is not None else data)
 
     async def start_tls(self, context: ssl.SSLContext, *, server_side: bool, name: str | None = None) -> None:
-        """Go on over TLS. Raises OSError (ssl.SSLError) or ConnectionError when the handshake fails.
-
-        Bytes that arrive while the handshake ends only wait here, so no answer can leave by the old transport."""
-        loop = asyncio.get_running_loop()
-        transport = await loop.start_tls(
-            self.transport,
-            self,
-            context,
-            server_side=server_side,
-            server_hostname=name,
-            ssl_handshake_timeout=10,
-        )
-        if transport is None:
-            raise ConnectionError("the connection was closed during the TLS handshake")
-        self._transport = transport
+        """Go on over TLS. Raises OSError (ssl.SSLError, ConnectionError) or TimeoutError when the handshake fails."""
+        if self._unread:
+            # They came in clear, and would be read as if they had come through TLS (CVE-2021-23214, -23222).
+            raise ConnectionError("bytes came before the TLS handshake")
+        self._handshake = asyncio.get_running_loop().create_future()
+        self._tls = TlsChannel(context, server_side=server_side, name=name)
+        self._decrypted(self._tls, b"")
+        async with asyncio.timeout(_HANDSHAKE_SECONDS):
+            await self._handshake
 
     def attach(self, sink: Sink, *, lost: Callable[[], None], on_full: Callable[[bool], None]) -> None:
         """From now on chunks go to `sink`; what waits goes there first."""
@@ -143,6 +144,8 @@ class Wire(asyncio.Protocol):
 
     def close(self) -> None:
         if self._transport is not None:
+            if self._tls is not None and not self._transport.is_closing():
+                self._transport.write(self._tls.end())
             self._transport.close()
 
     async def closed_within(self, seconds: float) -> None:
@@ -151,6 +154,31 @@ class Wire(asyncio.Protocol):
         if self._transport is not None:
             await asyncio.wait([self.closed], timeout=seconds)
             self._transport.abort()
+
+    def _decrypted(self, tls: TlsChannel, data: bytes) -> bytes:
+        try:
+            plain = tls.receive(data)
+        except ssl.SSLError as error:
+            self.transport.write(tls.take())  # the alert that tells the peer why
+            self._shake(error)
+            self.transport.close()
+            return b""
+        if answer := tls.take():
+            self.transport.write(answer)
+        if tls.established:
+            self._shake(None)
+        if tls.ended:
+            self.transport.close()
+        return plain
+
+    def _shake(self, error: Exception | None) -> None:
+        """The handshake is over."""
+        if self._handshake is None or self._handshake.done():
+            return
+        if error is None:
+            self._handshake.set_result(None)
+        else:
+            self._handshake.set_exception(error)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
