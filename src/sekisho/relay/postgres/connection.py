@@ -52,7 +52,6 @@ class Connection:
         """Open the target and pass messages until either side is gone."""
         admission, client = self.admission, self._client
         try:
-            origins = await cache.find(admission.catalogue, admission.dataset, admission.secret)
             target = self._target = await open_target(
                 admission.grant,
                 admission.catalogue.target,
@@ -60,9 +59,12 @@ class Connection:
                 admission.secret,
                 {**settings, "application_name": f"sekisho {admission.session}"},
             )
+            origins = await cache.find(admission.catalogue, target)
         except Fault as fault:
             self._reason = "target-down"
             client.write(error(fault, CONNECTION_FAILURE, admission.language, fatal=True))
+            if self._target is not None:
+                await self._target.wire.closed_within(_LINGER_SECONDS)
             return
         greeting = [status.encode() for status in target.parameters if may_report(status)]
         greeting += [b.BackendKeyData(*self.key).encode(), b.ReadyForQuery(target.status).encode()]

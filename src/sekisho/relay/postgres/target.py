@@ -3,11 +3,11 @@
 import asyncio
 import ssl
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-import asyncpg
 from cryptography import x509
 
 from sekisho.faults import Fault
@@ -19,6 +19,8 @@ from sekisho.relay.wire import Wire
 from sekisho.wire.postgres import backend as b
 from sekisho.wire.postgres import frontend as f
 from sekisho.wire.postgres.decode import BackendDecoder
+from sekisho.wire.postgres.frame import HEADER
+from sekisho.wire.postgres.rows import Rows
 from sekisho.wire.postgres.scram import ScramClient, certificate_hash
 
 _CONNECT_SECONDS: Final = 10.0
@@ -146,62 +148,82 @@ async def send_cancel(target: Target, key: b.BackendKeyData) -> None:
 
 
 class OriginsCache:
-    """Table numbers of each target, read with a dataset's own role. Owned by the event loop's thread."""
+    """Table numbers of each target, read over a session's own connection. Owned by the event loop's thread."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, Catalogue, Origins]] = {}
 
-    async def find(self, catalogue: Catalogue, dataset: Dataset, secret: bytes) -> Origins:
-        """Raises Fault TARGET_DOWN."""
+    async def find(self, catalogue: Catalogue, target: OpenTarget) -> Origins:
+        """Raises Fault TARGET_DOWN; the connection is then of no more use."""
         name = catalogue.target.target
         known = self._known.get(name)
         if known is not None and known[1] == catalogue and time.monotonic() - known[0] < _ORIGINS_SECONDS:
             return known[2]
         try:
-            origins = await _read_origins(catalogue, dataset, secret)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                origins = await _read_origins(catalogue, target)
+        except (OSError, Fault) as error:
             raise Fault(faults.TARGET_DOWN, target=name, reason=type(error).__name__) from error
         self._known[name] = (time.monotonic(), catalogue, origins)
         return origins
 
 
-_NUMBERS: Final = """
+_NUMBERS: Final = b"""
     SELECT c.oid, n.nspname, c.relname, a.attnum, a.attname
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
-    WHERE a.attnum > 0 AND NOT a.attisdropped AND n.nspname = ANY($1::text[])
+    WHERE a.attnum > 0 AND NOT a.attisdropped
+      AND (n.nspname, c.relname) IN (SELECT * FROM unnest($1::text[], $2::text[]))
     """
-_SYSTEM: Final = """
+_SYSTEM: Final = b"""
     SELECT c.oid FROM pg_catalog.pg_class c
-    WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relname = ANY($1::text[])
+    WHERE c.relnamespace = 'pg_catalog'::pg_catalog.regnamespace AND c.relname = ANY($1::text[])
     """
 
 
-async def _read_origins(catalogue: Catalogue, dataset: Dataset, secret: bytes) -> Origins:
-    target, tables = catalogue.target, catalogue.tables()
-    connection = await asyncpg.connect(
-        host=target.host,
-        port=target.port,
-        user=dataset.role,
-        password=secret.decode(),
-        database=target.database,
-        ssl=target_context(target) or False,
-        timeout=_CONNECT_SECONDS,
-    )
-    try:
-        numbers = await connection.fetch(_NUMBERS, list({schema for schema, _ in tables}))
-        system = await connection.fetch(_SYSTEM, list(EXPLORABLE))
-    finally:
-        # Nothing is under way: a farewell over TLS would only be waited for.
-        connection.terminate()
+async def _read_origins(catalogue: Catalogue, target: OpenTarget) -> Origins:
+    tables = catalogue.tables()
+    schemas, names = _array([schema for schema, _ in tables]), _array([name for _, name in tables])
     origins: dict[int, Origin] = {}
-    for oid, schema, name, number, column in numbers:
-        if (schema, name) not in tables:
-            continue
+    for oid, schema, name, number, column in await _fetch(target, _NUMBERS, (schemas, names)):
         owner, table = tables[schema, name]
-        origin = origins.setdefault(oid, Origin(owner, table, {}))
+        origin = origins.setdefault(int(oid), Origin(owner, table, {}))
         for entry in table.columns:
             if entry.name == column:
-                origin.columns[number] = entry
-    return Origins(origins, frozenset(row[0] for row in system))
+                origin.columns[int(number)] = entry
+    system = await _fetch(target, _SYSTEM, (_array(EXPLORABLE),))
+    return Origins(origins, frozenset(int(row[0]) for row in system))
+
+
+def _array(values: Iterable[str]) -> bytes:
+    """A text[] in PostgreSQL's text form (8.15.2): every element quoted."""
+    return "{{{}}}".format(
+        ",".join('"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' for v in values)
+    ).encode()
+
+
+async def _fetch(target: OpenTarget, sql: bytes, parameters: tuple[bytes, ...]) -> list[tuple[str, ...]]:
+    """The rows of one query of our own, before the session begins; no value of these is NULL."""
+    asked = (f.Parse(b"", sql), f.Bind(b"", b"", (), parameters), f.Execute(), f.Sync())
+    target.wire.write(b"".join(message.encode() for message in asked))
+    rows: list[tuple[str, ...]] = []
+    while chunk := await target.wire.receive():
+        for message in target.decoder.feed(chunk):
+            match message:
+                case Rows():
+                    frames = target.decoder.raw
+                    position = 0
+                    for _ in range(message.count):
+                        _, length = HEADER.unpack_from(frames, position)
+                        values = b.DataRow.parse(frames[position + 5 : position + 1 + length]).values
+                        rows.append(tuple((value or b"").decode() for value in values))
+                        position += length + 1
+                case b.ErrorResponse():
+                    raise ConnectionError(f"the target refused to number its tables ({message.sqlstate})")
+                case b.ReadyForQuery():
+                    target.decoder.take()
+                    return rows
+                case _:
+                    pass
+    raise ConnectionError("the target closed the connection")
