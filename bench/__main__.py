@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ MEASURES: dict[str, frame.Measure] = {
 _README = Path(__file__).with_name("README.md")
 _HEAD = """# Measured
 
-Made by `make bench` on {day}: {machine}.
+Made by `make bench` on {day}: {machine}. Load average at the start: {load:.1f}.
 
 Client, checkpoint and servers share this one machine, so absolute figures say little about another; each is the median
 of several runs (their range in brackets) that alternate with those of its peer, and the ratio is the median over the
@@ -38,6 +39,7 @@ def main() -> None:
     if unknown := set(arguments.names) - set(MEASURES):
         parser.error(f"no such measure: {', '.join(sorted(unknown))}")
     results: list[frame.Result] = []
+    load = os.getloadavg()[0]
     scale = frame.Scale(quick=arguments.quick, profile=arguments.profile)
     for name in arguments.names or MEASURES:
         print(f"{name} …", flush=True)
@@ -47,7 +49,7 @@ def main() -> None:
             results += found
         gc.collect()
     if not arguments.names and not arguments.quick and not arguments.profile:
-        head = _HEAD.format(day=datetime.now(UTC).date(), machine=frame.machine())
+        head = _HEAD.format(day=datetime.now(UTC).date(), machine=frame.machine(), load=load)
         _README.write_text(head + frame.table(results), encoding="utf-8")
 
 

@@ -47,7 +47,7 @@ async def run(scale: Scale) -> list[Result]:
                     "clear": partial(_read, clear, rows),
                     "masked": partial(_read, masked, rows),
                 },
-                scale.pick(5, 1),
+                scale.pick(3, 1),
             )
     ratio = paired(figures, "clear", "direct")
     peer = f"direct {spread(figures['direct'], 'rows/s')}"

@@ -80,7 +80,7 @@ async def run(scale: Scale) -> list[Result]:
     async def disk() -> float:
         return _syncs(scale.pick(2_000, 50))
 
-    figures = await alternate({"ledger": ledger, "sqlite": sqlite, "disk": disk}, scale.pick(5, 1))
+    figures = await alternate({"ledger": ledger, "sqlite": sqlite, "disk": disk}, scale.pick(3, 1))
     rate = statistics.median(figures["ledger"])
     return [
         Result(

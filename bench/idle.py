@@ -33,7 +33,7 @@ async def run(scale: Scale) -> list[Result]:
         await fill(server, 100)
         for tls in (False, True):
             figures: dict[str, list[float]] = {"door": [], "server": []}
-            for number in range(scale.pick(3, 1)):
+            for number in range(scale.pick(2, 1)):
                 # A new process each time: memory once freed is not always given back.
                 name = f"idle-{'tls' if tls else 'plain'}-{number}"
                 async with checkpoint(Path(folder) / name, server, tls=tls, scale=scale) as door:

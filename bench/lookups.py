@@ -53,7 +53,7 @@ async def _fill(server: PostgresServer, size: int) -> None:
 
 
 async def _compare(server: PostgresServer, scale: Scale, *, tls: bool) -> list[Result]:
-    seconds, runs = scale.pick(6, 1), scale.pick(5, 1)
+    seconds, runs = scale.pick(4, 1), scale.pick(3, 1)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sekisho-bench-")))
         (folder / "lookup.sql").write_text(_SCRIPT)

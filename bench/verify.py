@@ -38,7 +38,7 @@ async def run(scale: Scale) -> list[Result]:
         async def hash_only() -> float:
             return count / _hash(folder, count)
 
-        figures = await alternate({"verify": verify, "hash": hash_only}, scale.pick(5, 1))
+        figures = await alternate({"verify": verify, "hash": hash_only}, scale.pick(3, 1))
     return [
         Result(
             f"full verification of {count:,} entries of {length} bytes, one process",
