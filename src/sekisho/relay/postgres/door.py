@@ -40,6 +40,7 @@ CONNECTION_FAILED: Final = "relay.connection_failed"  # a log event
 _log: Final = structlog.get_logger()
 _LOG_IN_SECONDS: Final = 20.0
 _CLOSE_SECONDS: Final = 2.0
+_SHUTDOWN_SECONDS: Final = 10.0
 
 # What a client may set at the start; passed on to the target but for the first two. `options` could set
 # anything, `replication` opens another protocol.
@@ -86,9 +87,12 @@ class PostgresDoor:
         """Listen, and serve until cancelled. `address` tells the port when 0 was asked for. Raises OSError."""
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
+            handlers: set[asyncio.Task[None]] = set()
 
             def accepted(wire: Wire) -> None:
-                group.create_task(self._handle(wire, group))
+                handler = group.create_task(self._handle(wire, group))
+                handlers.add(handler)
+                handler.add_done_callback(handlers.discard)
 
             server = await loop.create_server(lambda: Wire(accepted), host, port)
             try:
@@ -100,6 +104,8 @@ class PostgresDoor:
             finally:
                 server.close()
                 self.end_all(Fault(faults.SESSION_ENDED, reason="shutdown"), "shutdown")
+                if handlers:  # they close what they opened, and record it; only then is the rest cancelled
+                    await asyncio.wait(handlers, timeout=_SHUTDOWN_SECONDS)
 
     def end_all(self, fault: Fault, reason: str, *, person: str | None = None) -> int:
         """End the sessions of a person, or all; the number ended."""
