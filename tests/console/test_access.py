@@ -139,7 +139,7 @@ async def test_every_answer_is_dressed(house: Scene) -> None:
             assert "frame-ancestors 'none'" in policy
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["strict-transport-security"]
-            assert headers["referrer-policy"] == "no-referrer"
+            assert headers["referrer-policy"] == "same-origin"
         first, second = (await client.get("/queue")).text, (await client.get("/queue")).text
         nonces = [set(re.findall(r'nonce="([^"]+)"', text)) for text in (first, second)]
         assert len(nonces[0]) == len(nonces[1]) == 1
@@ -216,7 +216,7 @@ async def csrf(client: httpx2.AsyncClient, path: str) -> str:
     return found[1]
 
 
-# -- what is read is recorded -------------------------------------------------------------------------------------------
+# -- what is read is recorded -----------------------------------------------------------------------------------------
 
 
 async def test_reading_the_log_is_a_fact_before_it_is_shown(house: Scene) -> None:

@@ -75,3 +75,5 @@ async def _until_exit(server: uvicorn.Server, listening: socket.socket) -> None:
         await server.serve(sockets=[listening])
     except SystemExit:
         return
+    finally:
+        listening.close()  # a server that is cancelled has not done it
