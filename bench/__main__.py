@@ -8,7 +8,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bulk, facts, frame, idle, lookups, verify
+from bench import bulk, console, facts, frame, idle, lookups, verify
 
 MEASURES: dict[str, frame.Measure] = {
     "facts": facts.run,
@@ -16,6 +16,7 @@ MEASURES: dict[str, frame.Measure] = {
     "lookups": lookups.run,
     "bulk": bulk.run,
     "idle": idle.run,
+    "console": console.run,
 }
 _README = Path(__file__).with_name("README.md")
 _HEAD = """# Measured

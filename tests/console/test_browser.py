@@ -335,7 +335,7 @@ async def test_pages_fit_and_axe_finds_nothing(
                 await window.fits()
                 session_ = await window.page.context.new_cdp_session(window.page)
                 for scheme in ("light", "dark"):
-                    await window.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                    await window.page.emulate_media(color_scheme=scheme)
                     # Over the debugging protocol, which the page's own policy does not bind.
                     script = f"{axe}; {_VIOLATIONS}"
                     found = await session_.send(

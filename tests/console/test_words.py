@@ -1,15 +1,21 @@
 """The catalogue: every sentence has its Japanese, and nothing stands there that no page shows."""
 
 import re
+from typing import Any
 
 from babel.messages.pofile import read_po
 
 from console.sentences import ROOT, sentences
 from sekisho.console.words import CATALOGUE, LABELS, gettext_in, grouped, jst, label, ngettext_in
-from sekisho.gate.duties import Role
+from sekisho.people.roles import Role
 from sekisho.text.items import ITEMS
 
 _PLACE = re.compile(r"%\((\w+)\)s")
+
+
+def first(text: Any) -> str:
+    """The one form, or the first of several."""
+    return str(text if isinstance(text, str) else text[0])
 
 
 def test_every_sentence_has_its_japanese_and_no_other_is_kept() -> None:
@@ -18,12 +24,12 @@ def test_every_sentence_has_its_japanese_and_no_other_is_kept() -> None:
     held = {}
     for message in catalogue:
         if message.id:
-            held[message.id if isinstance(message.id, str) else message.id[0]] = message
+            held[first(message.id)] = message
     shown = sentences()
     assert {sentence: where for sentence, where in shown.items() if sentence not in held} == {}
     assert set(held) - set(shown) == set()
     for sentence, message in held.items():
-        said = message.string if isinstance(message.string, str) else message.string[0]
+        said = first(message.string)
         assert not message.fuzzy, sentence
         assert said, sentence
         assert set(_PLACE.findall(sentence)) == set(_PLACE.findall(said)), sentence

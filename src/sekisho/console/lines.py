@@ -6,11 +6,12 @@ from typing import Any, Final, Literal
 
 import msgspec
 from pydantic import BaseModel
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, case, select
 
 from sekisho.gate.facts import BreakGlassOpened, TicketRequested
 from sekisho.gate.tables import tickets
 from sekisho.ledger import Connection, Ledger, Recorded
+from sekisho.ledger.leaf import read_leaf
 from sekisho.ledger.tables import FACTS
 from sekisho.people.tables import accounts, persons
 from sekisho.register.tables import organisations
@@ -238,18 +239,35 @@ async def fact_lines(ledger: Ledger, found: list[Recorded]) -> list[FactLine]:
     ]
 
 
-async def seqs_of(connection: Connection, about: Collection[str], fact: str) -> dict[str, int]:
-    """Where the fact of this name stands in the log, by what it is about."""
-    if not about:
+async def lines_of(
+    connection: Connection, shown: Collection[SessionLine]
+) -> dict[str, tuple[int | None, int | None]]:
+    """Where the opening and the closing of each session stand in the log.
+
+    A session may have many lines: the opening is looked for from the first one on, the closing from the last one."""
+    if not shown:
         return {}
-    query = select(FACTS.c.about, FACTS.c.seq).where(FACTS.c.about.in_(list(about)), FACTS.c.fact == fact)
-    return {row.about: row.seq for row in await connection.execute(query)}
+    of_session = select(FACTS.c.seq).where(FACTS.c.about == sessions.c.session).limit(1)
+    opened = of_session.where(FACTS.c.fact == "relay.session_opened").order_by(FACTS.c.seq)
+    closed = of_session.where(FACTS.c.fact == "relay.session_closed").order_by(FACTS.c.seq.desc())
+    query = select(
+        sessions.c.session,
+        opened.scalar_subquery().label("opened_line"),
+        case((sessions.c.closed.is_not(None), closed.scalar_subquery())).label("closed_line"),
+    ).where(sessions.c.session.in_([line.session for line in shown]))
+    return {row.session: (row.opened_line, row.closed_line) for row in await connection.execute(query)}
 
 
-async def read_request(ledger: Ledger, ticket: str) -> tuple[TicketRequested, Recorded] | None:
-    """What was asked for, as its fact tells it; also by breaking the glass."""
-    found = await ledger.facts(0, 1, names=["gate.ticket_requested", "gate.break_glass_opened"], about=ticket)
-    fact = found[0].typed() if found else None
-    if isinstance(fact, BreakGlassOpened):
-        return fact.asked, found[0]
-    return (fact, found[0]) if isinstance(fact, TicketRequested) else None
+async def read_requests(connection: Connection, names: Collection[str]) -> dict[str, TicketRequested]:
+    """What was asked for under these tickets, as their facts tell it; also by breaking the glass."""
+    if not names:
+        return {}
+    kinds = ("gate.ticket_requested", "gate.break_glass_opened")
+    query = select(FACTS.c.leaf).where(FACTS.c.about.in_(list(names)), FACTS.c.fact.in_(kinds))
+    found: dict[str, TicketRequested] = {}
+    for leaf in await connection.scalars(query.order_by(FACTS.c.seq)):
+        fact = read_leaf(leaf).typed()
+        asked = fact.asked if isinstance(fact, BreakGlassOpened) else fact
+        if isinstance(asked, TicketRequested):
+            found.setdefault(asked.ticket, asked)
+    return found

@@ -24,10 +24,16 @@ class _Embedded(uvicorn.Server):
 def bound(host: str, port: int) -> socket.socket:
     """A listening socket, for whoever must know the port before the application is made. Raises Fault CANNOT_LISTEN."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named: asyncio switches Nagle's delay off only for sockets that say they are TCP.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen()
     except OSError as error:
+        listening.close()
         raise Fault(CANNOT_LISTEN, address=f"{host}:{port}", reason=error.strerror) from error
+    return listening
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ from sekisho.console.lines import (
     fact_lines,
     of_organisations,
     read_names,
-    read_request,
+    read_requests,
     read_sessions,
     read_tickets,
     session_query,
@@ -35,9 +35,9 @@ from sekisho.console.viewer import ActorDep, HouseDep, Viewer
 from sekisho.faults import Fault
 from sekisho.gate.break_glass import break_glass_standing, review_break_glass
 from sekisho.gate.decide import act_of, approved
-from sekisho.gate.duties import Part, may, missing
+from sekisho.gate.duties import Actor, Part, may, missing
 from sekisho.gate.facts import TicketRequested
-from sekisho.gate.habits import compare, read_habits
+from sekisho.gate.habits import Habits, compare, read_habits
 from sekisho.gate.policies import read_policy
 from sekisho.gate.policy import Policy
 from sekisho.gate.refusal import Refusal
@@ -112,47 +112,67 @@ async def read_queue(house: HouseDep, viewer: _Approver) -> QueueView:
         query = query.where(tickets.c.approver == "")
     async with house.ledger.read() as connection:
         lines = await read_tickets(connection, query.limit(PAGE), now)
-    found = [await _waiting(house, viewer, line, policy) for line in lines]
+    people = _People(house)
+    found = [await _waiting(people, viewer, line, policy) for line in lines]
     open_ = [one for one in found if one is not None]
     mine = [one for one in open_ if one.refusal is None]
     return QueueView(waiting=mine, others=len(open_) - len(mine))
 
 
-async def _waiting(house: House, viewer: Viewer, line: TicketLine, policy: Policy) -> Waiting | None:
+class _People:
+    """The persons of one queue, each read once: many requests are of few persons."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self._actors: dict[str, Actor] = {}
+        self._habits: dict[str, Habits] = {}
+
+    async def actor(self, account: str) -> Actor:
+        if account not in self._actors:
+            self._actors[account] = (await require_standing(self.house.ledger, account)).actor
+        return self._actors[account]
+
+    async def habits(self, account: str) -> Habits:
+        if account not in self._habits:
+            self._habits[account] = await _usual(self.house, account)
+        return self._habits[account]
+
+
+async def _waiting(people: _People, viewer: Viewer, line: TicketLine, policy: Policy) -> Waiting | None:
     """None when every approval is there."""
-    ticket = await read_ticket(house.ledger, None, line.ticket)
+    ticket = await read_ticket(people.house.ledger, None, line.ticket)
     if ticket is None:
         return None
     asked = ticket.requested
-    requester = (await require_standing(house.ledger, asked.person)).actor
-    approvers = [(await require_standing(house.ledger, one)).actor for one in ticket.approvers]
+    requester = await people.actor(asked.person)
+    approvers = [await people.actor(one) for one in ticket.approvers]
     case = approved(asked, policy, requester, approvers)
     act = act_of(asked, policy)
     wanting = missing(act, case)
     if not wanting:
         return None
     answer = may(act, Part.APPROVE, viewer.actor, case)
-    hours = (line.closes - line.opens) / timedelta(hours=1)
-    usual, odd = await _usual(house, asked)
+    habits = await people.habits(asked.person)
     return Waiting(
         line=line,
         request=ticket.request,
-        hours=round(hours, 1),
+        hours=round((line.closes - line.opens) / timedelta(hours=1), 1),
         reasons=[Reveal(item=one.item, reason=one.reason) for one in asked.unmask],
-        usual=usual,
-        odd=odd,
+        usual=_said(habits),
+        odd=_odd(asked, habits),
         employer=requester.employer,
         missing=list(wanting),
         refusal=answer.fault().sentence(viewer.language) if isinstance(answer, Refusal) else None,
     )
 
 
-async def _usual(house: House, asked: TicketRequested) -> tuple[Usual, list[str]]:
-    """What is usual, and what of this request is beyond it: first, persons, hours, item, dataset."""
+async def _usual(house: House, person: str) -> Habits:
     async with house.ledger.read() as connection:
-        habits = await read_habits(connection, asked.person, asked.opens)
-    beyond = compare(asked, habits)
-    usual = Usual(
+        return await read_habits(connection, person, int(house.now().timestamp() * 1e6))
+
+
+def _said(habits: Habits) -> Usual:
+    return Usual(
         tickets=habits.tickets,
         median_persons=habits.median_persons,
         largest_persons=habits.largest_persons,
@@ -162,6 +182,11 @@ async def _usual(house: House, asked: TicketRequested) -> tuple[Usual, list[str]
         items=sorted(habits.unmasked),
         emergencies=habits.emergencies,
     )
+
+
+def _odd(asked: TicketRequested, habits: Habits) -> list[str]:
+    """What of this request is beyond the person's habits: first, persons, hours, item, dataset."""
+    beyond = compare(asked, habits)
     odd = {
         "first": beyond.first,
         "persons": beyond.more_persons,
@@ -169,7 +194,7 @@ async def _usual(house: House, asked: TicketRequested) -> tuple[Usual, list[str]
         "item": bool(beyond.new_items),
         "dataset": beyond.new_dataset,
     }
-    return usual, [name for name, is_odd in odd.items() if is_odd]
+    return [name for name, is_odd in odd.items() if is_odd]
 
 
 Reason = Annotated[str, Form(max_length=500)]
@@ -227,7 +252,7 @@ class TicketView(BaseModel):
     budgets: list[Budget]
     sessions: list[SessionLine]
     facts: list[FactLine]
-    usual: Usual | None
+    usual: Usual
 
 
 @face.shows("/tickets/{ticket}", "ticket.html")
@@ -244,19 +269,19 @@ async def read_one_ticket(house: HouseDep, viewer: _Onlooker, ticket: str) -> Ti
             raise Fault(faults.NOT_FOUND, what=ticket[:64])
         of_ticket = session_query().where(sessions.c.ticket == ticket).limit(PAGE)
         done = await read_sessions(connection, of_ticket)
+        asked = (await read_requests(connection, [ticket])).get(ticket)
     await house.ledger.record(
         LogRead(view="ticket", filter={"ticket": ticket}), by=viewer.person, about=ticket
     )
-    asked = await read_request(house.ledger, ticket)
-    usual = (await _usual(house, asked[0]))[0] if asked else None
+    usual = await _usual(house, lines[0].person.id)
     facts = await house.ledger.facts(0, PAGE, names=_TICKET_FACTS, about=ticket)
     return TicketView(
         line=lines[0],
-        reasons=[Reveal(item=one.item, reason=one.reason) for one in asked[0].unmask] if asked else [],
-        budgets=await read_budgets(house, lines[0]),
+        reasons=[Reveal(item=one.item, reason=one.reason) for one in asked.unmask] if asked else [],
+        budgets=(await read_budgets(house, lines))[ticket],
         sessions=done,
         facts=await fact_lines(house.ledger, facts),
-        usual=usual,
+        usual=_said(usual),
     )
 
 

@@ -27,11 +27,11 @@ from sekisho.console.lines import (
     SessionLine,
     Someone,
     TicketLine,
+    lines_of,
     read_names,
-    read_request,
+    read_requests,
     read_sessions,
     read_tickets,
-    seqs_of,
     session_query,
 )
 from sekisho.console.pages import Face, back_to
@@ -117,9 +117,7 @@ async def read_portal(
         query = query.where(sessions.c.opened < before)
     async with house.ledger.read() as connection:
         lines = await read_sessions(connection, query)
-        ids = [line.session for line in lines]
-        opened = await seqs_of(connection, ids, "relay.session_opened")
-        closed = await seqs_of(connection, ids, "relay.session_closed")
+        places = await lines_of(connection, lines)
         held = sorted(viewer.organisations(Role.CLIENT) or ())
         names = await read_names(connection, (), held)
         employers = await read_employers(connection, {line.person.id for line in lines})
@@ -138,8 +136,8 @@ async def read_portal(
             Touch(
                 session=line,
                 employer=employers.get(line.person.id, ""),
-                opened_line=opened.get(line.session),
-                closed_line=closed.get(line.session),
+                opened_line=places[line.session][0],
+                closed_line=places[line.session][1],
             )
             for line in lines
         ],
@@ -205,8 +203,8 @@ async def read_touch(house: HouseDep, viewer: _Viewer, session: str) -> TouchVie
         )
         stands = await standing(connection, line.dataset, day_in_japan(line.opened))
         parties = await read_parties(connection, line.organisation.id)
+        asked = (await read_requests(connection, [line.ticket])).get(line.ticket)
     await _read(house, viewer, "portal.session", line.organisation.id, session=session)
-    request = await read_request(house.ledger, line.ticket)
     approvals = await house.ledger.facts(0, 1, names=["gate.ticket_approved"], about=line.ticket)
     hops = [] if isinstance(stands, LockedDataset) else list(stands.chain.hops)
     facts = await newest(house, session, (*STATEMENTS, "relay.session_opened", "relay.session_closed"))
@@ -216,7 +214,7 @@ async def read_touch(house: HouseDep, viewer: _Viewer, session: str) -> TouchVie
         employer=employers.get(line.person.id, ""),
         ticket=ticket[0] if ticket else None,
         approved_at=approvals[0].at if approvals else None,
-        unmask=[Reveal(item=one.item, reason=one.reason) for one in request[0].unmask] if request else [],
+        unmask=[Reveal(item=one.item, reason=one.reason) for one in asked.unmask] if asked else [],
         contracts=[
             f"{parties.name(hop.giver)} → {parties.name(hop.receiver)}: "
             + ", ".join(one.kind for one in parties.contracts if one.hop == hop.id)

@@ -19,7 +19,7 @@ from sekisho.console.lines import (
     SessionLine,
     TicketLine,
     read_names,
-    read_request,
+    read_requests,
     read_sessions,
     read_tickets,
     session_query,
@@ -69,36 +69,42 @@ async def read_work(house: HouseDep, viewer: _Viewer) -> WorkView:
         done = session_query().where(sessions.c.person == viewer.account).limit(20)
         my_sessions = await read_sessions(connection, done)
     current = [line for line in lines if line.state in ("waiting", "approved", "open")]
+    budgets = await read_budgets(house, current)
     return WorkView(
-        tickets=[MyTicket(line=line, budgets=await read_budgets(house, line)) for line in current],
+        tickets=[MyTicket(line=line, budgets=budgets[line.ticket]) for line in current],
         over=[line for line in lines if line not in current][:20],
         sessions=my_sessions,
     )
 
 
-async def read_budgets(house: House, line: TicketLine) -> list[Budget]:
-    """What the ticket lets pass, and what of it is spent, in each account but the session's."""
-    asked = await read_request(house.ledger, line.ticket)
-    if asked is None:
-        return []
+async def read_budgets(house: House, lines: list[TicketLine]) -> dict[str, list[Budget]]:
+    """What each ticket lets pass, and what of it is spent, in every account but the session's."""
     day = day_in_japan(house.now())
     keys = {
-        Scope.TICKET: f"ticket:{line.ticket}",
-        Scope.DAY: f"day:{line.person.id}:{day}",
-        Scope.CLIENT: f"client:{line.person.id}:{line.organisation.id}",
+        (line.ticket, scope): key
+        for line in lines
+        for scope, key in (
+            (Scope.TICKET, f"ticket:{line.ticket}"),
+            (Scope.DAY, f"day:{line.person.id}:{day}"),
+            (Scope.CLIENT, f"client:{line.person.id}:{line.organisation.id}"),
+        )
     }
     async with house.ledger.read() as connection:
+        asked = await read_requests(connection, [line.ticket for line in lines])
         rows = await connection.execute(
-            select(budget_use).where(budget_use.c.account.in_(list(keys.values())))
+            select(budget_use).where(budget_use.c.account.in_(set(keys.values())))
         )
         used = {row.account: (row.persons, row.rows) for row in rows}
-    found = []
-    for scope, key in keys.items():
-        persons, rows_ = used.get(key, (0, 0))
-        most_persons, most_rows = limits_of(asked[0].limits, scope)
-        found.append(
-            Budget(scope=scope, persons=persons, persons_limit=most_persons, rows=rows_, rows_limit=most_rows)
-        )
+    found: dict[str, list[Budget]] = {line.ticket: [] for line in lines}
+    for (ticket, scope), key in keys.items():
+        if ticket in asked:
+            persons, rows_ = used.get(key, (0, 0))
+            most_persons, most_rows = limits_of(asked[ticket].limits, scope)
+            found[ticket].append(
+                Budget(
+                    scope=scope, persons=persons, persons_limit=most_persons, rows=rows_, rows_limit=most_rows
+                )
+            )
     return found
 
 
