@@ -11,6 +11,7 @@ import httpx2
 
 from checkpoint_under_test import Checkpoint, register
 from sekisho.console.viewer import SESSION_COOKIE
+from sekisho.console.words import day_in_japan
 from sekisho.demo.servers import PostgresServer
 from sekisho.gate.facts import Limits, TicketRequested, Unmask
 from sekisho.gate.tickets import request_ticket
@@ -45,6 +46,10 @@ class Scene:
     def url(self) -> str:
         """The console by its name: a passkey belongs to one, and to no address."""
         return f"https://localhost:{self.checkpoint.service.console[1]}"
+
+    def today(self) -> date:
+        """The day in Japan, by which contracts end."""
+        return day_in_japan(datetime.now(UTC))
 
     async def cookie(self, person: str) -> str:
         """The cookie of a session that was opened by a login which is not what the test is about."""

@@ -6,7 +6,7 @@ A client sees its own organisation's lines and nothing else. Each line leads to 
 import asyncio
 from collections import defaultdict
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import Depends, Form, Query
 from fastapi.responses import RedirectResponse, Response
@@ -43,6 +43,7 @@ from sekisho.evidence.log import CHECKPOINT
 from sekisho.evidence.proof import make_bundle
 from sekisho.faults import Fault
 from sekisho.gate.tables import tickets
+from sekisho.ledger import Connection
 from sekisho.people.roles import Role
 from sekisho.people.tables import accounts, persons
 from sekisho.register.approval import approve_hop
@@ -121,11 +122,7 @@ async def read_portal(
         held = sorted(viewer.organisations(Role.CLIENT) or ())
         names = await read_names(connection, (), held)
         employers = await read_employers(connection, {line.person.id for line in lines})
-        still = await connection.scalar(
-            select(func.count()).where(sessions.c.organisation == mine, sessions.c.closed.is_(None))
-        )
-        persons_today, rows_today = await _sums(connection, mine, today)
-        persons_month, _ = await _sums(connection, mine, today - timedelta(days=29))
+        sums = await _sums(connection, mine, today)
         overdue = sum(
             task.overdue(day_in_japan(now)) for task in await read_tasks(connection, day_in_japan(now), mine)
         )
@@ -141,27 +138,31 @@ async def read_portal(
             )
             for line in lines
         ],
-        open=still or 0,
-        persons_today=persons_today,
-        rows_today=rows_today,
-        persons_month=persons_month,
+        open=sums[0],
+        persons_today=sums[1],
+        rows_today=sums[2],
+        persons_month=sums[3],
         overdue=overdue,
         next=lines[-1].opened if len(lines) == PAGE else None,
     )
 
 
-async def _sums(connection: Any, organisation: str, since: datetime) -> tuple[int, int]:
-    """(persons, rows) shown since then; a person who was seen in two sessions counts twice."""
-    query = select(func.sum(sessions.c.persons), func.sum(sessions.c.rows))
-    row = (
-        await connection.execute(
-            query.where(sessions.c.organisation == organisation, sessions.c.opened >= since)
-        )
-    ).one()
-    return int(row[0] or 0), int(row[1] or 0)
+async def _sums(connection: Connection, organisation: str, today: datetime) -> tuple[int, int, int, int]:
+    """Sessions open now; persons and rows shown since `today` began; persons of 30 days. A person who was seen in two
+    sessions counts twice. One look at the sessions of a month, and at those that are open."""
+    month = sessions.c.opened >= today - timedelta(days=29)
+    of_today = sessions.c.opened >= today
+    query = select(
+        func.count().filter(sessions.c.closed.is_(None)),
+        func.sum(sessions.c.persons).filter(of_today),
+        func.sum(sessions.c.rows).filter(of_today),
+        func.sum(sessions.c.persons).filter(month),
+    ).where(sessions.c.organisation == organisation, month | sessions.c.closed.is_(None))
+    open_, persons_today, rows_today, persons_month = (await connection.execute(query)).one()
+    return open_, int(persons_today or 0), int(rows_today or 0), int(persons_month or 0)
 
 
-async def read_employers(connection: Any, people: set[str]) -> dict[str, str]:
+async def read_employers(connection: Connection, people: set[str]) -> dict[str, str]:
     """Account -> who employs the human behind it."""
     if not people:
         return {}
@@ -282,32 +283,50 @@ async def read_digest(
         of_day = (
             (sessions.c.organisation == mine) & (sessions.c.opened >= since) & (sessions.c.opened < until)
         )
-        found = await read_sessions(connection, session_query().where(of_day).limit(2000))
+        worked = (
+            select(
+                sessions.c.person,
+                func.count().label("sessions"),
+                func.sum(sessions.c.statements).label("statements"),
+                func.sum(sessions.c.rows).label("rows"),
+                func.sum(sessions.c.persons).label("persons"),
+            )
+            .where(of_day)
+            .group_by(sessions.c.person)
+            .order_by(sessions.c.person)
+        )
+        found = (await connection.execute(worked)).all()
+        why = (
+            select(sessions.c.person, tickets.c.purpose)
+            .join(tickets, tickets.c.ticket == sessions.c.ticket)
+            .where(of_day)
+            .distinct()
+        )
+        purposes: defaultdict[str, list[str]] = defaultdict(list)
+        for row in await connection.execute(why):
+            purposes[row.person].append(row.purpose)
         valid = select(tickets).where(
             tickets.c.organisation == mine, tickets.c.opens < micros[1], tickets.c.closes > micros[0]
         )
         asked = await read_tickets(connection, valid.order_by(tickets.c.opens).limit(200), house.now())
-        employers = await read_employers(connection, {line.person.id for line in found})
-        names = await read_names(connection, (), {mine})
+        employers = await read_employers(connection, {row.person for row in found})
+        names = await read_names(connection, {row.person for row in found}, {mine})
         refused = await connection.scalar(
             select(func.count()).where(
                 refusals.c.organisation == mine, refusals.c.at >= since, refusals.c.at < until
             )
         )
-    by_person: defaultdict[str, list[SessionLine]] = defaultdict(list)
-    for line in found:
-        by_person[line.person.id].append(line)
     lines = [
         DigestLine(
-            person=theirs[0].person,
-            employer=employers.get(person, ""),
-            purposes=sorted({one.purpose for one in theirs}),
-            sessions=len(theirs),
-            statements=sum(one.statements for one in theirs),
-            rows=sum(one.rows for one in theirs),
-            persons=sum(one.persons for one in theirs),
+            person=names.someone(row.person),
+            employer=employers.get(row.person, ""),
+            purposes=sorted(purposes[row.person]),
+            sessions=row.sessions,
+            statements=int(row.statements),
+            rows=int(row.rows),
+            persons=int(row.persons),
         )
-        for person, theirs in sorted(by_person.items())
+        for row in found
     ]
     return DigestView(
         organisation=names.organisation(mine),
@@ -316,7 +335,7 @@ async def read_digest(
         tomorrow=shown + timedelta(days=1) if shown < today else None,
         lines=lines,
         tickets=asked,
-        sessions=len(found),
+        sessions=sum(line.sessions for line in lines),
         rows=sum(line.rows for line in lines),
         persons=sum(line.persons for line in lines),
         refused=refused or 0,

@@ -123,7 +123,7 @@ async def read_people(house: HouseDep, viewer: _Viewer) -> PeopleView:
 
 
 Text = Annotated[str, Form(min_length=1, max_length=500)]
-Optional = Annotated[str, Form(max_length=200)]
+MaybeEmpty = Annotated[str, Form(max_length=200)]
 
 
 @face.pages.get("/people/{person}")
@@ -160,9 +160,9 @@ async def add(
     person: Text,
     name: Text,
     employer: Text,
-    manager: Optional = "",
-    agency: Optional = "",
-    unit: Optional = "",
+    manager: MaybeEmpty = "",
+    agency: MaybeEmpty = "",
+    unit: MaybeEmpty = "",
 ) -> RedirectResponse:
     """Add a person, who holds nothing yet."""
     async with house.ledger.read() as connection:
@@ -203,7 +203,7 @@ async def ask_for_role(
     person: str,
     role: Annotated[Role, Form()],
     reason: Text,
-    organisation: Optional = "",
+    organisation: MaybeEmpty = "",
 ) -> RedirectResponse:
     """An administrator asks that a role be given; another one has to agree."""
     await ask_role(
@@ -225,7 +225,7 @@ async def take_role(
     person: str,
     role: Annotated[Role, Form()],
     reason: Text,
-    organisation: Optional = "",
+    organisation: MaybeEmpty = "",
 ) -> RedirectResponse:
     await revoke_role(
         house.ledger, person=person, role=role, organisation=organisation, reason=reason, by=viewer.person
