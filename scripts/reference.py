@@ -63,15 +63,19 @@ def facts() -> str:
             continue  # declared by a test
         fields = ", ".join(f"`{field.name}`" for field in msgspec.structs.fields(kind.type))  # type: ignore[arg-type]
         own = kind.type.__dict__.get("__doc__")
-        lines.append(f"| `{name}` | {kind.version} | {fields} | {_cell(inspect.cleandoc(own)) if own else ''} |")
+        lines.append(
+            f"| `{name}` | {kind.version} | {fields} | {_cell(inspect.cleandoc(own)) if own else ''} |"
+        )
     return "\n".join(lines) + "\n"
 
 
 def settings() -> str:
     documentation = inspect.cleandoc(Settings.__doc__ or "")
-    lines = ["# Settings", "", "`sekisho.toml` in the state folder. " + documentation, "", "| setting | default |", "|---|---|"]
+    lines = ["# Settings", "", "`sekisho.toml` in the state folder. " + documentation, ""]
+    lines += ["| setting | default |", "|---|---|"]
     for field in msgspec.structs.fields(Settings):
-        default = "required" if field.default is msgspec.NODEFAULT else f"`{msgspec.json.encode(field.default).decode()}`"
+        required = field.default is msgspec.NODEFAULT
+        default = "required" if required else f"`{msgspec.json.encode(field.default).decode()}`"
         lines.append(f"| `{field.name}` | {default} |")
     return "\n".join(lines) + "\n"
 

@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from evidence_oracle import oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evidence.evidence_oracle import oracle
 from sekisho.evidence import faults
 from sekisho.evidence.checkpoint import Checkpoint, open_checkpoint
 from sekisho.evidence.log import TileLog

@@ -1,10 +1,10 @@
 """The RFC 6962 tree against the known roots of its reference implementation, and against another implementation."""
 
 import pytest
-from evidence_oracle import oracle
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evidence.evidence_oracle import oracle
 from sekisho.evidence.merkle import (
     EMPTY_ROOT,
     Frontier,

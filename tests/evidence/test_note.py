@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from evidence_oracle import oracle
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evidence.evidence_oracle import oracle
 from sekisho.evidence import faults
 from sekisho.evidence.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from sekisho.evidence.note import (

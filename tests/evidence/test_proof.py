@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from evidence_oracle import oracle
 
+from evidence.evidence_oracle import oracle
 from sekisho.evidence import faults
 from sekisho.evidence.log import TileLog
 from sekisho.evidence.note import NoteSigner, parse_note, sign_note

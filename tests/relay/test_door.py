@@ -14,6 +14,12 @@ from sekisho.relay.facts import SessionClosed, Statement
 
 pytestmark = pytest.mark.e2e
 
+# The second insertion violates a key, and the target's message would quote a name.
+DUPLICATES = "INSERT INTO minato.members SELECT name, name FROM minato.customers LIMIT 2;" * 2
+DISGUISED = (
+    "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '42P01', "
+    "MESSAGE = (SELECT name FROM minato.customers LIMIT 1); END $$"
+)
 ALL = "SELECT customer_id, name, phone, birth_date, plan FROM minato.customers ORDER BY customer_id"
 
 
@@ -178,7 +184,9 @@ async def test_the_upstream_statement_is_cancelled(checkpoint: Checkpoint, datab
         [answer] = await checkpoint.rows(await checkpoint.ticket(limits=limits(session_persons=25)), endless)
     assert "SEK-GATE-008" in answer.error
     connection = await asyncpg.connect(database.dsn(sslmode="require"))
-    running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND application_name LIKE 'sekisho%'"
+    running = (
+        "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND application_name LIKE 'sekisho%'"
+    )
     assert await connection.fetchval(running) == 0
     await connection.close()
 
@@ -368,12 +376,12 @@ async def test_pg_dump_gets_nothing(checkpoint: Checkpoint) -> None:
         "SELECT name::int FROM minato.customers",
         "DO $$ BEGIN RAISE EXCEPTION '%', (SELECT name FROM minato.customers LIMIT 1); END $$",
         "DO $$ BEGIN RAISE NOTICE '%', (SELECT name FROM minato.customers LIMIT 1); END $$",
-        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '42P01', MESSAGE = (SELECT name FROM minato.customers LIMIT 1); END $$",
+        DISGUISED,
         "DO $$ BEGIN PERFORM pg_notify('a', (SELECT name FROM minato.customers LIMIT 1)); END $$",
         "LISTEN a; DO $$ BEGIN PERFORM pg_notify('a', (SELECT name FROM minato.customers LIMIT 1)); END $$",
         "SELECT set_config('application_name', name, false) FROM minato.customers LIMIT 1",
-        "EXPLAIN (ANALYZE, VERBOSE) SELECT name FROM minato.customers WHERE name = (SELECT max(name) FROM minato.customers)",
-        "INSERT INTO minato.members SELECT name, name FROM minato.customers LIMIT 2; INSERT INTO minato.members SELECT name, name FROM minato.customers LIMIT 2",
+        "EXPLAIN (ANALYZE, VERBOSE) SELECT name FROM minato.customers WHERE name > 'x'",
+        DUPLICATES,
     ],
 )
 async def test_no_side_channel_carries_a_name(checkpoint: Checkpoint, sql: str) -> None:
@@ -425,7 +433,8 @@ async def test_a_door_speaks_tls_only(checkpoint: Checkpoint) -> None:
 async def test_the_certificate_can_be_verified_and_scram_bound_to_it(checkpoint: Checkpoint) -> None:
     user, password = await checkpoint.login(await checkpoint.ticket())
     host, port = checkpoint.service.postgres
-    root = f"host={host} port={port} user={user} password={password} dbname=callcentre sslmode=verify-full sslrootcert={checkpoint.ca} channel_binding=require"
+    strict = f"sslmode=verify-full sslrootcert={checkpoint.ca} channel_binding=require"
+    root = f"host={host} port={port} user={user} password={password} dbname=callcentre {strict}"
     process = await asyncio.create_subprocess_exec(
         "psql", "-X", "-A", "-t", root, "-c", "SELECT title FROM minato.campaigns WHERE campaign_id = 2",
         stdout=asyncio.subprocess.PIPE, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from golden_capture import PASSWORD, USER, Turns, capture
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from sekisho.wire.postgres.exchange import Exchange
 from sekisho.wire.postgres.frame import PROTOCOL_3_0
 from sekisho.wire.postgres.rows import Rows
 from sekisho.wire.postgres.scram import PLAIN, PLUS, ScramClient, ScramServer, Verifier, certificate_hash
+from wire.golden_capture import PASSWORD, USER, Turns, capture
 
 GOLDENS = {
     path.stem: [(who, bytes.fromhex(raw)) for who, raw in json.loads(path.read_text())]

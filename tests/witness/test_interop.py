@@ -14,7 +14,6 @@ from pathlib import Path
 import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from witness_oracle import aics_tlog, aics_witness, config, feeder, service
 
 from sekisho.evidence.log import TileLog
 from sekisho.evidence.note import NoteSigner, parse_key, parse_note
@@ -22,6 +21,7 @@ from sekisho.evidence.policy import Policy
 from sekisho.faults import Fault
 from sekisho.witness.client import WitnessClient
 from sekisho.witness.faults import CONTRADICTED, WITNESS_AHEAD
+from witness.witness_oracle import aics_tlog, aics_witness, config, feeder, service
 
 pytestmark = pytest.mark.e2e
 
