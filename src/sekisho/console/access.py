@@ -29,6 +29,7 @@ class Page(StrEnum):
     PEOPLE = "people"
     REGISTER = "register"
     POLICY = "policy"
+    STATUS = "status"
 
 
 _LOOKING: Final = frozenset({Part.VIEW, Part.EXECUTE, Part.CHECK})
@@ -62,6 +63,8 @@ OPEN_TO: Final[dict[Page, frozenset[Role]]] = {
     Page.PEOPLE: _roles(Act.OFF_BOARDING, *_LOOKING) | CONSENTING,
     Page.REGISTER: _roles(Act.POLICY, *_SHAPING),
     Page.POLICY: _roles(Act.POLICY, *_SHAPING),
+    # How many lines there are says nothing of what they hold.
+    Page.STATUS: _roles(Act.LOG_KEEP, *_LOOKING) | {Role.ADMINISTRATOR},
 }
 
 

@@ -42,6 +42,7 @@ MENU: Final[tuple[tuple[Page | None, str, str], ...]] = (
     (Page.PEOPLE, "/people", marked("People")),
     (Page.REGISTER, "/register", marked("Data and targets")),
     (Page.POLICY, "/policy", marked("Policy")),
+    (Page.STATUS, "/status", marked("This checkpoint")),
     (None, "/me", marked("My account")),
 )
 

@@ -12,7 +12,7 @@ sessions = Table(
     Column("session", String(64), primary_key=True),
     Column("person", String(64), nullable=False),
     Column("ticket", String(64), nullable=False, index=True),
-    Column("organisation", String(64), nullable=False, index=True),
+    Column("organisation", String(64), nullable=False),
     Column("dataset", String(64), nullable=False),
     Column("target", String(64), nullable=False),
     Column("door", String(32), nullable=False),
@@ -28,6 +28,8 @@ sessions = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("seen", String(64), nullable=False),
     Index("sessions_by_person", "person", "organisation"),
+    Index("sessions_by_organisation", "organisation", "opened"),
+    Index("sessions_by_end", "closed", "opened"),
 )
 
 

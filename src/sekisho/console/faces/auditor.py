@@ -31,7 +31,7 @@ from sekisho.evidence.merkle import leaf_hash
 from sekisho.evidence.proof import prove
 from sekisho.faults import Fault
 from sekisho.ledger import Recorded
-from sekisho.ledger.tables import FACTS
+from sekisho.ledger.tables import CHECKPOINTS, FACTS
 
 face: Final = Face("log")
 _FactsViewer = Annotated[Viewer, Depends(Needs("log", Page.FACTS))]
@@ -139,6 +139,36 @@ def _prove(house: House, line: int) -> bytes:
     if note is None or line >= open_checkpoint(note, house.key).size:
         raise Fault(faults.NOT_PUBLISHED, seq=line)
     return prove(house.log, line, note).encode()
+
+
+class StatusView(BaseModel):
+    """How far the log has come: lines that are durable, published under the log's signature, and cosigned by a quorum
+    of witnesses. `key` is the log's public key, for `sekisho verify`."""
+
+    origin: str
+    key: str
+    durable: int
+    published: int
+    cosigned: int
+    checked: datetime
+
+
+@face.shows("/status", "status.html")
+async def read_status(
+    house: HouseDep, viewer: Annotated[Viewer, Depends(Needs("log", Page.STATUS))]
+) -> StatusView:
+    """How far the log has come, and the key that it signs with."""
+    async with house.ledger.read() as connection:
+        query = select(CHECKPOINTS.c.cosigned).where(CHECKPOINTS.c.origin == house.key.name)
+        cosigned = await connection.scalar(query)
+    return StatusView(
+        origin=house.key.name,
+        key=str(house.key),
+        durable=await house.ledger.size(),
+        published=await asyncio.to_thread(published_size, house),
+        cosigned=cosigned or 0,
+        checked=house.now(),
+    )
 
 
 class RefusalLine(BaseModel):

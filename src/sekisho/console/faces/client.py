@@ -6,7 +6,7 @@ A client sees its own organisation's lines and nothing else. Each line leads to 
 import asyncio
 from collections import defaultdict
 from datetime import date, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Form, Query
 from fastapi.responses import RedirectResponse, Response
@@ -158,8 +158,8 @@ async def _sums(connection: Connection, organisation: str, today: datetime) -> t
         func.sum(sessions.c.rows).filter(of_today),
         func.sum(sessions.c.persons).filter(month),
     ).where(sessions.c.organisation == organisation, month | sessions.c.closed.is_(None))
-    open_, persons_today, rows_today, persons_month = (await connection.execute(query)).one()
-    return open_, int(persons_today or 0), int(rows_today or 0), int(persons_month or 0)
+    row: Any = (await connection.execute(query)).one()
+    return int(row[0]), int(row[1] or 0), int(row[2] or 0), int(row[3] or 0)
 
 
 async def read_employers(connection: Connection, people: set[str]) -> dict[str, str]:

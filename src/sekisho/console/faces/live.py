@@ -78,10 +78,11 @@ class WatchView(BaseModel):
 async def read_live(house: HouseDep, viewer: _Viewer) -> LiveView:
     """Sessions through the doors: open ones, and the last that ended."""
     query = of_organisations(session_query(), sessions.c.organisation, viewer.organisations(*SUPERVISING))
+    ended = query.where(sessions.c.closed.is_not(None)).order_by(None).order_by(sessions.c.closed.desc())
     async with house.ledger.read() as connection:
         return LiveView(
             open=await read_sessions(connection, query.where(sessions.c.closed.is_(None)).limit(200)),
-            ended=await read_sessions(connection, query.where(sessions.c.closed.is_not(None)).limit(20)),
+            ended=await read_sessions(connection, ended.limit(20)),
             may_end=may_end(viewer),
         )
 
