@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import msgspec
 import pyotp
 
 from sekisho.demo.clients import ClientRun, psql
 from sekisho.demo.servers import PostgresServer
 from sekisho.gate.facts import Limits, TicketRequested, Unmask
 from sekisho.gate.tickets import approve_ticket
-from sekisho.ledger import Ledger, Recorded
+from sekisho.ledger import Ledger, Recorded, values_of
 from sekisho.people.facts import CredentialSet, PersonAdded, RoleAsked, RoleGranted
 from sekisho.people.login import LoginDesk
 from sekisho.people.roles import Role
@@ -133,6 +132,7 @@ class Checkpoint:
     totp: str
     ca: Path
     tickets: list[str] = field(default_factory=list)
+    ends_badly: bool = False  # the ledger was made to fail: so will the end
     clock: float = field(default_factory=lambda: datetime.now(UTC).timestamp())
 
     @property
@@ -219,6 +219,14 @@ class Checkpoint:
         """Run simple queries and keep every row that came, also before an error (psql would throw them away)."""
         user, password = await self.login(ticket)
         return await simple_queries(self.service.postgres, user, password, sql)
+
+    async def move_target(self, **changes: Any) -> None:
+        """Register the target anew, with other values."""
+        [recorded] = await self.ledger.facts(0, 1, names=["register.target_added"])
+        fact = recorded.typed()
+        assert isinstance(fact, TargetAdded)
+        moved = TargetAdded(**{**values_of(fact), **changes})
+        await self.ledger.record(moved, by="kanri", about=fact.target)
 
     async def facts(self, name: str) -> list[Recorded]:
         return await self.ledger.facts(0, 10_000, names=[name])
@@ -327,16 +335,6 @@ async def appoint(ledger: Ledger, person: str, role: Role) -> None:
 def limits(**changes: int) -> Limits:
     """WIDE, but for what is given."""
     return Limits(**{name: changes.get(name, getattr(WIDE, name)) for name in WIDE.__struct_fields__})
-
-
-async def refuse_unknown_lineage(ledger: Ledger) -> None:
-    """Register the target anew, with computed columns refused instead of masked."""
-    [recorded] = await ledger.facts(0, 1, names=["register.target_added"])
-    fact = recorded.typed()
-    assert isinstance(fact, TargetAdded)
-    await ledger.record(
-        msgspec.structs.replace(fact, unknown_lineage="refuse"), by="kanri", about=fact.target
-    )
 
 
 @dataclass

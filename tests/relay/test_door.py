@@ -6,7 +6,7 @@ import os
 import asyncpg
 import pytest
 
-from checkpoint_under_test import Checkpoint, limits, refuse_unknown_lineage, simple_queries
+from checkpoint_under_test import Checkpoint, limits, simple_queries
 from sekisho.demo.clients import pg_dump, psql
 from sekisho.demo.servers import PostgresServer
 from sekisho.gate.budget import subject_id
@@ -150,7 +150,7 @@ async def test_computed_columns_are_masked(checkpoint: Checkpoint, expression: s
 
 
 async def test_a_target_can_refuse_computed_columns_instead(checkpoint: Checkpoint) -> None:
-    await refuse_unknown_lineage(checkpoint.ledger)
+    await checkpoint.move_target(unknown_lineage="refuse")
     run = await checkpoint.psql(await checkpoint.ticket(), "SELECT upper(name) FROM minato.customers")
     assert "SEK-RLAY-003" in run.stderr
     assert run.stdout == ""

@@ -33,9 +33,9 @@ TICKET_CLOSED = fault_kind(
 NOT_IN_THE_LOG = fault_kind(
     "SEK-GATE-006",
     en="Ticket {ticket} does not stand in the published log as the database shows it. Nothing was opened, and "
-    "an alarm was raised.",
+    "it was recorded.",
     ja="チケット {ticket} は、データベースの内容と公開ログの内容が一致しません。"
-    "何も開かれておらず、警報が発せられました。",
+    "何も開かれておらず、記録されました。",
 )
 SELF_APPROVAL = fault_kind(
     "SEK-GATE-007",
@@ -185,9 +185,9 @@ BAD_POLICY = fault_kind(
 )
 POLICY_NOT_IN_THE_LOG = fault_kind(
     "SEK-GATE-031",
-    en="The policy does not stand in the published log as the database shows it. Nothing was opened, and an alarm was "
-    "raised.",
-    ja="方針について、データベースの内容と公開ログの内容が一致しません。何も開かれておらず、警報が発せられました。",
+    en="The policy does not stand in the published log as the database shows it. Nothing was opened, and it was "
+    "recorded.",
+    ja="方針について、データベースの内容と公開ログの内容が一致しません。何も開かれておらず、記録されました。",
 )
 REQUEST_CHANGED = fault_kind(
     "SEK-GATE-032",
@@ -197,7 +197,7 @@ REQUEST_CHANGED = fault_kind(
 FACT_MISSING = fault_kind(
     "SEK-GATE-033",
     en="The published log has entry {seq}, which restricts this access, and the database has not. Nothing was opened, "
-    "and an alarm was raised.",
+    "and it was recorded.",
     ja="公開ログにはこのアクセスを制限する記録 {seq} がありますが、データベースにはありません。"
-    "何も開かれておらず、警報が発せられました。",
+    "何も開かれておらず、記録されました。",
 )

@@ -26,9 +26,9 @@ UNKNOWN_LINEAGE = fault_kind(
 COPY_REFUSED = fault_kind(
     "SEK-RLAY-004",
     en="COPY is refused at this door: it would carry rows past the meter. Nothing was copied. Use SELECT within "
-    "your budget; bulk data is fetched into the workspace under a ticket that covers it.",
+    "your budget, or ask for a larger one.",
     ja="この入口では COPY を使えません (計量を経ずに行が出るため)。何もコピーされていません。"
-    "上限内で SELECT を使ってください。大量データは、それを認めるチケットで作業領域に取り込みます。",
+    "上限内で SELECT を使うか、上限の引き上げを申請してください。",
 )
 FUNCTION_CALL_REFUSED = fault_kind(
     "SEK-RLAY-005",

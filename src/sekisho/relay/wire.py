@@ -111,6 +111,9 @@ class Wire(asyncio.Protocol):
         return data
 
     def write(self, data: bytes) -> None:
+        """Send; what comes after `close` is dropped."""
+        if self.transport.is_closing():
+            return
         self.transport.write(self._tls.send(data) if self._tls is not None else data)
 
     async def start_tls(self, context: ssl.SSLContext, *, server_side: bool, name: str | None = None) -> None:
