@@ -319,7 +319,7 @@ _VIOLATIONS = """
 async def test_pages_fit_and_axe_finds_nothing(
     house: Scene, browser: Browser, language: str, width: int, scheme: Literal["dark", "light"]
 ) -> None:
-    """Accessibility by axe-core, and no page wider than its window; each of language, width and colours twice."""
+    """Accessibility by axe-core, and no page wider than its window."""
     checkpoint = house.checkpoint
     ticket = await checkpoint.ticket()
     await checkpoint.psql(ticket, "SELECT name FROM minato.customers LIMIT 3", "SELECT * FROM aoba.customers")
