@@ -5,6 +5,7 @@ other does not.
 """
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -12,6 +13,7 @@ from typing import Any, Final, TypeVar
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import escape
 from pydantic import BaseModel
 
 from sekisho.console import words
@@ -24,6 +26,7 @@ from sekisho.faults import Fault, Language
 
 _HERE: Final = Path(__file__).parent
 STATIC: Final = _HERE / "static"
+_SENTENCE: Final = re.compile(r"""\{\{ _\("([^"{}%]+)"\) \}\}""")
 THEME_COOKIE: Final = "sekisho-theme"
 THEMES: Final = ("auto", "light", "dark")
 
@@ -56,9 +59,22 @@ def _version() -> str:
     return digest.hexdigest()[:12]
 
 
+class _TemplatesIn(FileSystemLoader):
+    """Templates of one language: a sentence without values is put in when the template is read, and not looked up for
+    each cell of each row."""
+
+    def __init__(self, language: Language) -> None:
+        super().__init__(_HERE / "templates")
+        self._said = gettext_in(language)
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        source, path, fresh = super().get_source(environment, template)
+        return _SENTENCE.sub(lambda found: str(escape(self._said(found[1]))), source), path, fresh
+
+
 def _environment(language: Language) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
+        loader=_TemplatesIn(language),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
