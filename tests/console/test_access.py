@@ -85,6 +85,28 @@ async def test_a_client_sees_its_own_data_only(house: Scene) -> None:
         assert (await other.get("/portal/digest?organisation=minato")).status_code == 404
 
 
+async def test_the_text_of_a_statement_is_for_those_who_supervise(house: Scene) -> None:
+    ticket = await house.checkpoint.ticket()
+    typed = "SELECT name FROM minato.customers WHERE name = 'typed-by-hand'"
+    await house.checkpoint.psql(ticket, typed)
+    session = (await house.checkpoint.facts("relay.session_opened"))[0].about
+    for person, path in (("mori", f"/live/{session}"), ("kensa", f"/live/{session}")):
+        async with house.client(person) as client:
+            assert "typed-by-hand" in (await client.get(path)).text
+    for person in ("haruka", "kensa", "mori", "hogo", "kura", "sato"):
+        paths = [path for _, path, _ in MENU if path != "/live"]
+        async with house.client(person) as client:
+            for path in (
+                *paths,
+                f"/portal/sessions/{session}",
+                f"/tickets/{ticket}",
+                "/facts?about=" + session,
+            ):
+                assert "typed-by-hand" not in (await client.get(path)).text, (person, path)
+    read = [one for one in await house.checkpoint.facts("console.log_read") if one.about == session]
+    assert {one.by for one in read} == {"mori", "kensa"}
+
+
 async def test_an_administrator_sees_no_session_no_ticket_and_no_log(house: Scene) -> None:
     ticket = await house.checkpoint.ticket()
     await house.checkpoint.psql(ticket, "SELECT name FROM minato.customers LIMIT 3")

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 
 from sekisho.console import faults
-from sekisho.console.access import Needs, Page, require
+from sekisho.console.access import OPEN_TO, Needs, Page, require
 from sekisho.console.facts import LogRead, SessionEndAsked
 from sekisho.console.house import House
 from sekisho.console.lines import (
@@ -35,7 +35,6 @@ from sekisho.relay.tables import sessions
 
 face: Final = Face("sessions")
 _Viewer = Annotated[Viewer, Depends(Needs("sessions", Page.LIVE))]
-SUPERVISING: Final = (Role.OPERATOR_MANAGER, Role.AUDITOR)
 STATEMENTS: Final = ("relay.statement", "relay.statements", "relay.channel_refused")
 
 
@@ -77,7 +76,9 @@ class WatchView(BaseModel):
 @face.shows("/live", "live.html", api="/sessions")
 async def read_live(house: HouseDep, viewer: _Viewer) -> LiveView:
     """Sessions through the doors: open ones, and the last that ended."""
-    query = of_organisations(session_query(), sessions.c.organisation, viewer.organisations(*SUPERVISING))
+    query = of_organisations(
+        session_query(), sessions.c.organisation, viewer.organisations(*OPEN_TO[Page.LIVE])
+    )
     ended = query.where(sessions.c.closed.is_not(None)).order_by(None).order_by(sessions.c.closed.desc())
     async with house.ledger.read() as connection:
         return LiveView(
@@ -91,6 +92,7 @@ face.part("/live/list", "parts/live.html", read_live)
 
 
 def may_end(viewer: Viewer) -> bool:
+    """The matrix knows no ending; who supervises the worker ends. An auditor looks, and takes no part."""
     return viewer.scopes is None and viewer.holds(Role.OPERATOR_MANAGER)
 
 
@@ -107,7 +109,7 @@ async def find_session(house: House, viewer: Viewer, session: str, *roles: Role)
 @face.shows("/live/{session}", "watch.html", api="/sessions/{session}")
 async def read_watch(house: HouseDep, viewer: _Viewer, session: str) -> WatchView:
     """One session: its statements, with their texts. The reading is recorded."""
-    line = await find_session(house, viewer, session, *SUPERVISING)
+    line = await find_session(house, viewer, session, *OPEN_TO[Page.LIVE])
     await house.ledger.record(
         LogRead(view="session", filter={"session": session}), by=viewer.person, about=session
     )
@@ -118,7 +120,7 @@ async def read_watch_again(
     house: HouseDep, viewer: _Viewer, session: str, since: Annotated[int, Query(ge=-1)] = -1
 ) -> WatchView:
     """The same list a moment later: part of one reading, which was recorded when the page was opened."""
-    return await _watch(house, viewer, await find_session(house, viewer, session, *SUPERVISING))
+    return await _watch(house, viewer, await find_session(house, viewer, session, *OPEN_TO[Page.LIVE]))
 
 
 face.part("/live/{session}/list", "parts/watch.html", read_watch_again)
