@@ -392,6 +392,17 @@ async def test_no_side_channel_carries_a_name(checkpoint: Checkpoint, sql: str) 
     assert run.stdout.endswith("春\n")
 
 
+async def test_no_parameter_carries_a_name(checkpoint: Checkpoint) -> None:
+    """set_config reports application_name to the client, whatever was put into it."""
+    async with checkpoint.connect(await checkpoint.ticket()) as connection:
+        await connection.execute(
+            "SELECT set_config('application_name', name, false) FROM minato.customers LIMIT 1"
+        )
+        assert "佐藤" not in str(getattr(connection.get_settings(), "application_name", ""))
+    refused = [recorded.typed().channel for recorded in await checkpoint.facts("relay.channel_refused")]  # type: ignore[union-attr]
+    assert "parameter" in refused
+
+
 async def test_an_error_keeps_its_condition_and_its_place(checkpoint: Checkpoint) -> None:
     run = await checkpoint.psql(await checkpoint.ticket(), "SELECT plan FORM minato.customers")
     assert "syntax_error (42601)" in run.stderr
