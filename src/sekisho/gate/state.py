@@ -1,8 +1,4 @@
-"""Gathering what `decide` rests on: every part from facts that the published log confirms.
-
-The register is the exception: it answers from its tables. A forged row there is found by `sekisho state rebuild
---check`, and opens nothing without a ticket that others approved.
-"""
+"""Gathering what `decide` rests on: every part from facts that the published log confirms."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -15,7 +11,7 @@ from sekisho.gate.policies import ABOUT, read_policy
 from sekisho.gate.standing import read_standing
 from sekisho.gate.tickets import PublishedLog, read_ticket
 from sekisho.ledger import Ledger, Recorded
-from sekisho.register.standing import standing as dataset_standing
+from sekisho.register.attested import attested_standing
 
 # Facts that take something away. A database from which one of them was removed would open what it closed.
 RESTRICTING: Final = frozenset(
@@ -36,7 +32,7 @@ async def gather(
 ) -> State:
     """The state for one access. `until` (microseconds since 1970) asks for ticket and policy as they were.
 
-    Raises Fault NOT_IN_THE_LOG (of gate or people) or POLICY_NOT_IN_THE_LOG when a fact is not the published one,
+    Raises Fault NOT_IN_THE_LOG (of gate, people or register) or POLICY_NOT_IN_THE_LOG when a fact is not published so,
     FACT_MISSING when the published log has one that the database lacks."""
     # A manager is read as such and as an approver. The index counts: an old leaf copied to a later row is a forgery.
     confirmed: dict[tuple[int, bytes], bool] = {}
@@ -57,8 +53,7 @@ async def gather(
     dataset = None
     if ticket is not None:
         day = datetime.fromtimestamp(request.at / 1e6, JST).date()
-        async with ledger.read() as connection:
-            dataset = await dataset_standing(connection, ticket.requested.dataset, day)
+        dataset = await attested_standing(ledger, ticket.requested.dataset, day, confirms)
     if until is None:
         humans = [standing for standing in (person, *approvers.values()) if standing is not None]
         about = {request.ticket, ABOUT, *(one.human.person for one in humans)}.union(

@@ -11,26 +11,31 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import httpx2
+import structlog
 
 from sekisho.console.app import console_app, remembering
 from sekisho.console.house import SCOPES, House
 from sekisho.evidence.note import NoteSigner, VerifierKey, parse_key
 from sekisho.evidence.policy import Policy
 from sekisho.faults import Fault
+from sekisho.gate.decide import JST
 from sekisho.ledger import KeyRing, Ledger, Publisher, Recorded
 from sekisho.ledger.publisher import Answers, Prove
 from sekisho.people.api_tokens import ApiTokens
+from sekisho.people.challenges import Challenges
 from sekisho.people.freeze import watch_frozen
 from sekisho.people.links import LinkDesk
 from sekisho.people.login import LoginDesk
 from sekisho.people.passkeys import PasskeyDesk
 from sekisho.people.sessions import Sessions
 from sekisho.people.throttle import Throttle
+from sekisho.register.erasure import sweep
 from sekisho.relay.admission import Admissions
 from sekisho.relay.faults import SESSION_ENDED
 from sekisho.relay.postgres.door import PostgresDoor, ServerTls
@@ -49,6 +54,10 @@ KEYS: Final = "keys"
 TLS: Final = "tls"
 _SWITCH_SECONDS: Final = 50e-6
 DOOR_SECRET: Final = "door.secret"  # noqa: S105 (a file's name)
+
+
+ALARM: Final = "service.alarm"  # a log event
+_log: Final = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +138,9 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             asyncio.TaskGroup() as group,
             serving(app, host, port, certificates, listening=listening) as console,
         ):
-            publishing = group.create_task(publisher.run())
+            publisher.on_alarm(lambda fault: _log.error(ALARM, code=fault.code, reason=fault.sentence("en")))
+            publishing = group.create_task(_publish(publisher))
+            sweeping = group.create_task(_sweep_hourly(ledger))
             watching = group.create_task(watch_frozen(ledger, partial(_end_sessions, door)))
             postgres = group.create_task(_listen(door.serve, settings.postgres_listen))
             try:
@@ -144,11 +155,25 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                     console=console,
                 )
             finally:
-                watching.cancel()
-                postgres.cancel()
-                await asyncio.wait([watching, postgres])
+                for task in (watching, sweeping, postgres):
+                    task.cancel()
+                await asyncio.wait([watching, sweeping, postgres])
                 publisher.stop()  # publishes what the closing sessions recorded
                 await asyncio.wait([publishing])
+
+
+async def _publish(publisher: Publisher) -> None:
+    """Publish until told to stop. A history that contradicts itself ends the checkpoint: nothing more may pass."""
+    await publisher.run()
+    if publisher.stopped is not None:
+        raise publisher.stopped
+
+
+async def _sweep_hourly(ledger: Ledger) -> None:
+    """Record the erasures that ended contracts have made due; the locks themselves need no sweep."""
+    while True:
+        await sweep(ledger, datetime.now(JST).date())
+        await asyncio.sleep(3600)
 
 
 async def _first(address: "asyncio.Future[tuple[str, int]]", task: "asyncio.Task[None]") -> tuple[str, int]:
@@ -194,6 +219,7 @@ def _house(
         links=LinkDesk(ledger, throttle=throttle),
         sessions=Sessions(ledger),
         tokens=ApiTokens(ledger, SCOPES),
+        unconfirmed=Challenges(time.time),
         doors=(door,),
     )
 
