@@ -22,7 +22,7 @@ async def test_a_full_disk_fails_the_ledger_for_good(
     begin = SqliteDriver.begin
 
     def bounded(driver: SqliteDriver) -> None:
-        driver.execute("PRAGMA max_page_count = 60")  # SQLite then answers as on a full disk
+        driver.execute("PRAGMA max_page_count = 600")  # SQLite then answers as on a full disk
         begin(driver)
 
     told: list[Fault] = []

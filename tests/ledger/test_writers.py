@@ -7,27 +7,10 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from ledger.ledger_examples import VISITS, Visited
+from ledger.several_writers import EACH, WRITERS, write
 from sekisho.ledger import KeyRing, Ledger
 from sekisho.ledger.facts import ClockJumped
 from sekisho.ledger.leaf import read_leaf
-
-WRITERS, EACH = 3, 150
-
-
-def write(url: str, keys: Path) -> None:
-    async def run() -> None:
-        async with (
-            await Ledger.open(url, keys=KeyRing(keys), busy_seconds=30) as ledger,
-            asyncio.TaskGroup() as group,
-        ):
-            for _ in range(EACH // 10):
-                group.create_task(few(ledger))
-
-    async def few(ledger: Ledger) -> None:
-        for _ in range(10):
-            await ledger.record(Visited(rows=1), by="p-sato", about="s-1")
-
-    asyncio.run(run())
 
 
 async def test_indices_are_contiguous_over_processes(url: str, tmp_path: Path, keys: KeyRing) -> None:
