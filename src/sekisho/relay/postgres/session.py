@@ -29,6 +29,7 @@ from sekisho.relay.facts import ChannelRefused
 from sekisho.relay.postgres.persons import Counted, CountedKeys, CountedStrangers, Persons
 from sekisho.relay.postgres.plan import Origins, Plan, make_plan
 from sekisho.relay.postgres.statements import Journal, Running
+from sekisho.relay.postgres.steady import Known, Lookup, read_lookup
 from sekisho.relay.postgres.words import error, may_report, without_data
 from sekisho.wire.faults import ProtocolViolation
 from sekisho.wire.postgres import backend as b
@@ -86,6 +87,8 @@ class Session:
         self._plan: Plan | None = None  # of the last description of a result, `_planned`
         self._planned: b.RowDescription | None = None
         self._reader: RowReader = count_rows  # of `_plan`
+        self._known: Known | None = None  # of `_plan`
+        self._lookup: Lookup | None = None  # in flight, and not in the exchange
         self._statement: Running | None = None
         self._started: deque[tuple[Request, float]] = deque()
         self._discarding = False  # we sent an error: the target's answers up to ReadyForQuery are dropped
@@ -115,6 +118,13 @@ class Session:
     def client_data(self, chunk: bytes) -> None:
         """Bytes from the operator. Ends the session on anything that breaks the protocol."""
         decoder = self.from_client
+        if self._lookup is not None:
+            self._unfold(self._lookup)
+        elif self._known is not None and not (self._ended or self._discarding):
+            self._lookup = read_lookup(chunk, decoder, self._exchange, time.monotonic())
+            if self._lookup is not None:
+                self._shell.to_target(chunk)
+                return
         try:
             send = self._exchange.send
             for message in decoder.feed(chunk):
@@ -153,6 +163,14 @@ class Session:
         if request := self._exchange.send(message):
             self._started.append((request, time.monotonic()))
 
+    def _unfold(self, lookup: Lookup) -> None:
+        """Note a lookup as the messages that it was: what comes next goes the general way."""
+        self._lookup = None
+        for message in lookup.messages():
+            request = self._exchange.send(message)
+            if request is not None and type(message) is f.Execute:
+                self._started.append((request, lookup.started))
+
     def _describe_first(self, execute: f.Execute) -> None:
         """Rows whose columns were never described have no known origin: ask for the description ourselves."""
         describe = f.Describe(f.PORTAL, execute.portal)
@@ -166,8 +184,34 @@ class Session:
         if self._waiting:
             self._backlog.append(chunk)
             return
+        if self._lookup is not None:
+            if self._recognised(chunk, self._lookup):
+                return
+            self._unfold(self._lookup)
         self._messages = self.from_target.feed(chunk)
         self._go_on()
+
+    def _recognised(self, chunk: bytes, lookup: Lookup) -> bool:
+        """Whether the chunk was the known answer to the lookup, and is dealt with."""
+        known = self._known
+        if known is None or self._ended:
+            return False
+        rows = known.rows(chunk, self.from_target)
+        if rows is None:
+            return False
+        persons = known.spend(rows, self._meter, ahead=None if self._leasing else _LEASE_AHEAD)
+        if persons is None:
+            return False
+        self._lookup = None
+        self.bytes += len(chunk)
+        self._shell.to_client(chunk)
+        self.statements += 1
+        statement = Running(self.statements, lookup.request, lookup.started)
+        statement.plan = known.plan
+        statement.rows, statement.persons, statement.bytes = rows.count, persons, len(rows.frames)
+        self._record_statement(statement)
+        self._meter.end_statement()
+        return True
 
     def _go_on(self) -> None:
         """Handle messages until there are no more, or one must wait for the ledger."""
@@ -261,6 +305,7 @@ class Session:
                 self._reader = row_reader(
                     len(description.columns), key=plan.lone_subject, masks=dict(plan.masks)
                 )
+                self._known = Known.of(plan, self._reader, self._subject_key)
             self.from_target.rows = self._reader
             self._planned = description
             if isinstance(request.message, f.Query):

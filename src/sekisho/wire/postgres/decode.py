@@ -66,6 +66,11 @@ class _Stream:
         return taken
 
     @property
+    def between(self) -> bool:
+        """Every message that came was handed out: the next chunk begins a new one."""
+        return self._position == len(self._data)
+
+    @property
     def held(self) -> int:
         """Bytes received and not handed out yet."""
         return len(self._data) - self._position + sum(map(len, self._late))

@@ -226,6 +226,19 @@ class Exchange:
         """Nothing is in flight and no transaction is open."""
         return not self._waiting and self.status == b"I"
 
+    def clear_for(self, cost: int) -> bool:
+        """Idle, with room for `cost`, and nothing is left of what came before but prepared statements."""
+        return not (
+            self._waiting
+            or self.portals
+            or self._skipping
+            or self._copying_in
+            or self.status != b"I"
+            or self._described_next is not None
+            or self._certain is not None
+            or self._kept + cost > self._kept_bytes
+        )
+
     @property
     def current(self) -> Request | None:
         """The request that the next answer belongs to."""
