@@ -38,7 +38,7 @@ from sekisho.ledger.vault import Commitment, Erased, KeyRing, Sealed
 
 LARGEST_BATCH: Final = 2_048
 _PAUSE: Final = 0.01  # seconds; a busy ledger has hundreds of turns a second
-_LINGER: Final = 0.005  # seconds that a batch for which nobody waits may gather more
+_LINGER: Final = 0.05  # seconds that a batch for which nobody waits may gather more
 _POLL: Final = 0.5  # seconds; what other processes do comes without a call
 _Waiter = asyncio.Future[Any]
 _Outcome = tuple[_Waiter, object]  # a value, or a Fault
@@ -133,7 +133,7 @@ class Ledger:
     ) -> asyncio.Future[Recorded]:
         """As `record`, without waiting: the future resolves when the fact is durable. Fault QUEUE_FULL.
 
-        What is not `urgent` may wait some milliseconds for company: transactions that nobody waits for would cost
+        What is not `urgent` may wait some 50 milliseconds for company: transactions that nobody waits for would cost
         those who do.
         """
         if len(self._queue) >= self._capacity:
