@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -55,11 +56,24 @@ class SqliteDriver:
         self._open = connection = sqlite3.connect(
             self._path, isolation_level=None, timeout=self._busy_seconds, cached_statements=1024
         )
-        connection.execute("PRAGMA journal_mode=WAL")
+        self._to_wal(connection)
         # FULL: in WAL mode, NORMAL would lose the last commits with the machine's power.
         connection.execute("PRAGMA synchronous=FULL")
         # An erased part must not stay readable in a free page.
         connection.execute("PRAGMA secure_delete=ON")
+
+    def _to_wal(self, connection: sqlite3.Connection) -> None:
+        """SQLite's own busy handler does not wait for this switch, which several programs may make at once."""
+        deadline = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def explain(self, error: Exception) -> Fault:
         corrupted = isinstance(error, sqlite3.DatabaseError) and not isinstance(
