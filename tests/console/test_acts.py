@@ -1,12 +1,15 @@
 """What people do at the console: each act is one room's, each leaves its fact, and none can be done by one human."""
 
 import re
+import time
 from datetime import date, timedelta
 
 import httpx2
+import pyotp
 import pytest
 
 from console.console_scene import Scene
+from sekisho.demo.clients import psql
 from sekisho.gate.facts import PolicyProposed
 from sekisho.register.erasure import certify
 from sekisho.register.facts import ContractAdded, EntrustmentAdded
@@ -221,3 +224,45 @@ async def test_one_ends_ones_own_sessions_and_tokens_and_nobody_elses(house: Sce
         assert answer.status_code == 404
         await send(mori, "/me", "/me/tokens/revoke", token=token)
         assert token not in (await mori.get("/me")).text
+
+
+async def test_a_worker_takes_a_doors_password_for_an_own_ticket(house: Scene) -> None:
+    ticket = await house.checkpoint.ticket()
+    async with house.client("sato") as sato, house.client("mori") as mori:
+        page = (await send(sato, "/work", f"/work/tickets/{ticket}/token")).text
+        user = re.findall(r'class="mono">([^<]+)<', page)[0]
+        password = re.findall(r'id="password">([^<]+)<', page)[0]
+        host, port = house.checkpoint.service.postgres
+        run = await psql(host, port, user, password, "callcentre", "-Atc", "SELECT 1 + 1", sslmode="require")
+        assert run.status == 0, run.stderr
+        assert (await send(mori, "/me", f"/work/tickets/{ticket}/token")).status_code == 403
+        assert (await send(sato, "/work", "/work/tickets/T-9999/token")).status_code == 404
+    [issued] = await house.checkpoint.facts("people.token_issued")
+    assert (issued.by, issued.about) == ("sato", ticket)
+    assert password.encode() not in issued.leaf
+
+
+async def test_a_password_counts_from_its_first_code_on(house: Scene) -> None:
+    before = len(await house.checkpoint.facts("people.credential_set"))
+    async with house.client("mori") as mori, house.client("sato") as sato:
+        weak = await send(mori, "/enrol", "/enrol/password", password="short")
+        assert "SEK-PEOP-017" in weak.text
+        page = (await send(mori, "/enrol", "/enrol/password", password="correct battery staple")).text
+        secret = re.findall(r'id="secret">([^<]+)<', page)[0]
+        ticket = re.findall(r'name="ticket" value="([^"]+)"', page)[0]
+        # Somebody else's confirmation is none, and spends it.
+        code = pyotp.TOTP(secret).now()
+        stolen = await send(sato, "/enrol", "/enrol/code", ticket=ticket, code=code)
+        assert stolen.status_code == 403
+        assert len(await house.checkpoint.facts("people.credential_set")) == before
+        page = (await send(mori, "/enrol", "/enrol/password", password="correct battery staple")).text
+        secret = re.findall(r'id="secret">([^<]+)<', page)[0]
+        ticket = re.findall(r'name="ticket" value="([^"]+)"', page)[0]
+        await send(mori, "/enrol", "/enrol/code", ticket=ticket, code=pyotp.TOTP(secret).now())
+    [*_, kept] = await house.checkpoint.facts("people.credential_set")
+    assert kept.by == "mori"
+    async with house.client() as browser:
+        code = pyotp.TOTP(secret).at(int(time.time()) + 30)  # the present one is spent
+        data = {"person": "mori", "password": "correct battery staple", "code": code}
+        assert (await browser.post("/login/password", data=data)).status_code == 303
+        assert (await browser.get("/queue")).status_code == 200

@@ -37,10 +37,11 @@ def test_every_sentence_has_its_japanese_and_no_other_is_kept() -> None:
 
 def test_no_template_holds_a_sentence_outside_the_catalogue() -> None:
     """Text between tags is a translation, a value, or a mark."""
-    allowed = {"Sekisho", "TLS", "sekisho login", "/log/checkpoint"}
+    allowed = {"Sekisho", "TLS", "/log/checkpoint"}
     for path in sorted((ROOT / "templates").rglob("*.html")):
         text = re.sub(r"\{%\s*trans.*?endtrans\s*%\}", "", path.read_text("utf-8"), flags=re.DOTALL)
         text = re.sub(r"\{\{.*?\}\}|\{%.*?%\}|<!--.*?-->|<svg.*?</svg>", "", text, flags=re.DOTALL)
+        text = re.sub(r"<pre.*?</pre>", "", text, flags=re.DOTALL)  # commands are the same in each language
         for found in re.findall(r">([^<>]*[A-Za-z]{2,}[^<>]*)<", text):
             assert found.strip(" ·\n") in allowed, f"{path.name}: {found!r}"
 

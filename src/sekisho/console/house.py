@@ -14,6 +14,8 @@ from sekisho.gate.break_glass import Alarm
 from sekisho.gate.facts import BreakGlassOpened
 from sekisho.ledger import Ledger, Recorded
 from sekisho.people.api_tokens import ApiTokens
+from sekisho.people.challenges import Challenges
+from sekisho.people.credentials import Enrolment
 from sekisho.people.links import LinkDesk
 from sekisho.people.login import LoginDesk
 from sekisho.people.passkeys import PasskeyDesk
@@ -50,6 +52,8 @@ class House:
     links: LinkDesk
     sessions: Sessions
     tokens: ApiTokens
+    # A password that its person has not confirmed with a first code; nothing of it is kept before.
+    unconfirmed: Challenges[tuple[str, Enrolment]]
     doors: tuple[Door, ...] = ()
     alarm: Alarm = _sound
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

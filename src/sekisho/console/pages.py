@@ -119,6 +119,7 @@ def render(
             theme=theme if theme in THEMES else "auto",
             nonce=request.state.nonce,
             path=request.url.path,
+            origin=f"{request.url.scheme}://{request.url.netloc}",
             **values,
         )
     )

@@ -23,6 +23,7 @@ from sekisho.console.viewer import (
 )
 from sekisho.console.words import LANGUAGE_COOKIE, LANGUAGES
 from sekisho.faults import Fault
+from sekisho.people.credentials import begin_password, confirm_password
 from sekisho.people.identity import Authenticated
 from sekisho.people.notice import NOTICE
 
@@ -135,6 +136,31 @@ async def enrol_passkey(
     if who.enrolling:  # the link's session has done its one work
         await house.sessions.close(viewer.session, by=viewer.person, reason="enrolled")
     return JSONResponse({"next": "/login" if who.enrolling else "/me"})
+
+
+@router.post("/enrol/password")
+async def choose_password(request: Request, house: HouseDep, password: Text, csrf: Text) -> HTMLResponse:
+    """Choose a password; the page shows the secret for an authenticator app once, and asks for its first code."""
+    viewer, who = await _enrolling(request, house)
+    await acting(viewer, csrf)
+    enrolment = await begin_password(who, password)
+    ticket = house.unconfirmed.put((who.account, enrolment))
+    return render(request, "authenticator.html", viewer, enrolment=enrolment, ticket=ticket)
+
+
+@router.post("/enrol/code")
+async def confirm_code(
+    request: Request, house: HouseDep, ticket: Text, code: Text, csrf: Text
+) -> RedirectResponse:
+    viewer, who = await _enrolling(request, house)
+    await acting(viewer, csrf)
+    account, enrolment = house.unconfirmed.take(ticket) or ("", None)
+    if enrolment is None or account != who.account:
+        raise Fault(faults.FROM_ELSEWHERE)
+    await confirm_password(house.ledger, who, enrolment, code.strip(), now=house.now().timestamp())
+    if who.enrolling:
+        await house.sessions.close(viewer.session, by=viewer.person, reason="enrolled")
+    return back_to("/login" if who.enrolling else "/me")
 
 
 @router.post("/preferences")
