@@ -1,5 +1,6 @@
 """The demo's checkpoint: the call centre is registered, its people are known, tickets are asked for and approved."""
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ APPROVER: Final = "mori"
 ADMINISTRATOR: Final = "kanri"
 SECOND_ADMINISTRATOR: Final = "kanta"
 OPERATOR: Final = "miharashi"
-PASSWORD: Final = "demo worker's password"  # noqa: S105 (printed by the demo)
+PASSWORD: Final = "a password for the demo"  # noqa: S105 (printed by the demo)
 ROLE: Final = "maintenance"
 
 _PLAIN_COLUMNS: Final = {
@@ -72,9 +73,9 @@ async def make_maintenance_role(server: PostgresServer) -> str:
     return password
 
 
-async def register(ledger: Ledger, centre: CallCentre, language: Language) -> str:
-    """Record clients, target, datasets and people, who are told things in `language`; returns the worker's
-    one-time-code secret."""
+async def register(ledger: Ledger, centre: CallCentre, language: Language) -> dict[str, str]:
+    """Record clients, target, datasets and people, who are told things in `language`; returns the secret of each
+    person's one-time codes."""
     server = centre.server
     certificate = server.certificate.read_text(encoding="utf-8") if server.certificate else ""
     target = TargetAdded(
@@ -107,21 +108,52 @@ async def register(ledger: Ledger, centre: CallCentre, language: Language) -> st
         )
         await ledger.record(dataset, by=ADMINISTRATOR, about=dataset.dataset, parts=[secret])
         await _entrust(ledger, one)
-    for person, name, employer, manager in (
-        (WORKER, "佐藤 保守", "ほくと人材派遣", APPROVER),
-        (APPROVER, "森 承認", "みはらし運用", ""),
-        (ADMINISTRATOR, "管理 太郎", "みはらし運用", ""),
-        (SECOND_ADMINISTRATOR, "管理 花子", "みはらし運用", ""),
-    ):
-        human = PersonAdded(person=person, name=name, employer=employer, manager=manager, language=language)
+    client = centre.organisations[0]
+    secrets_of: dict[str, str] = {}
+    for player in cast_of(client):
+        person = player.person
+        human = PersonAdded(
+            person=person,
+            name=player.name,
+            employer=player.employer,
+            manager=player.manager,
+            language=language,
+        )
         await ledger.record(human, by=ADMINISTRATOR, about=person)
-    await _appoint(ledger, WORKER, Role.WORKER)
-    await _appoint(ledger, APPROVER, Role.OPERATOR_MANAGER)
-    enrolment = enrol(WORKER, PASSWORD)
-    verifier = ledger.vault.seal("checkpoint", enrolment.credential)
-    credential = CredentialSet(person=WORKER, verifier=verifier.commitment)
-    await ledger.record(credential, by=ADMINISTRATOR, about=WORKER, parts=[verifier])
-    return enrolment.totp_secret
+        enrolment = await asyncio.to_thread(enrol, person, PASSWORD)
+        verifier = ledger.vault.seal("checkpoint", enrolment.credential)
+        credential = CredentialSet(person=person, verifier=verifier.commitment)
+        await ledger.record(credential, by=ADMINISTRATOR, about=person, parts=[verifier])
+        secrets_of[person] = enrolment.totp_secret
+    for player in cast_of(client):
+        await _appoint(ledger, player)
+    return secrets_of
+
+
+@dataclass(frozen=True)
+class Player:
+    """A person of the demo, and the one role that this person plays."""
+
+    person: str
+    name: str
+    employer: str
+    role: Role
+    manager: str = ""
+    organisation: str = ""
+
+
+def cast_of(client: Organisation) -> tuple[Player, ...]:
+    """One person for each face of the console."""
+    operations = "みはらし運用"
+    return (
+        Player(WORKER, "佐藤 保守", "ほくと人材派遣", Role.WORKER, manager=APPROVER),
+        Player(APPROVER, "森 承認", operations, Role.OPERATOR_MANAGER),
+        Player("tanaka", "田中 窓口", client.name, Role.CLIENT, organisation=client.id),
+        Player("kansa", "観佐 監査", "あかね監査事務所", Role.AUDITOR),
+        Player("hogo", "保護 はるか", operations, Role.PRIVACY_OFFICER),
+        Player(ADMINISTRATOR, "管理 太郎", operations, Role.ADMINISTRATOR),
+        Player(SECOND_ADMINISTRATOR, "管理 花子", operations, Role.ADMINISTRATOR),
+    )
 
 
 async def _entrust(ledger: Ledger, organisation: Organisation) -> None:
@@ -161,18 +193,29 @@ async def _entrust(ledger: Ledger, organisation: Organisation) -> None:
     await ledger.record(contract, by=ADMINISTRATOR, about=contract.contract)
 
 
-async def _appoint(ledger: Ledger, person: str, role: Role) -> None:
-    """One administrator asks, another one grants."""
-    asked = RoleAsked(person=person, role=role, organisation="", since=_SINCE, reason="配属")
-    request = (await ledger.record(asked, by=ADMINISTRATOR, about=person)).leaf_hash.hex()
-    granted = RoleGranted(person=person, role=role, organisation="", since=_SINCE, request=request)
-    await ledger.record(granted, by=SECOND_ADMINISTRATOR, about=person)
+async def _appoint(ledger: Ledger, player: Player) -> None:
+    """One administrator asks, the other one grants."""
+    own = player.person == SECOND_ADMINISTRATOR
+    first, second = (SECOND_ADMINISTRATOR, ADMINISTRATOR) if own else (ADMINISTRATOR, SECOND_ADMINISTRATOR)
+    person, role, organisation = player.person, player.role, player.organisation
+    asked = RoleAsked(person=person, role=role, organisation=organisation, since=_SINCE, reason="配属")
+    request = (await ledger.record(asked, by=first, about=person)).leaf_hash.hex()
+    granted = RoleGranted(person=person, role=role, organisation=organisation, since=_SINCE, request=request)
+    await ledger.record(granted, by=second, about=person)
 
 
 async def open_ticket(
     ledger: Ledger, name: str, organisation: Organisation, *, unmask: Sequence[str] = ()
 ) -> None:
     """A ticket of the worker for one client's dataset, approved by the manager."""
+    await ask_ticket(ledger, name, organisation, unmask=unmask)
+    await approve_ticket(ledger, name, APPROVER)
+
+
+async def ask_ticket(
+    ledger: Ledger, name: str, organisation: Organisation, *, unmask: Sequence[str] = ()
+) -> None:
+    """A ticket that waits for the manager's approval."""
     now = datetime.now(UTC)
     asked = TicketRequested(
         ticket=name,
@@ -197,7 +240,6 @@ async def open_ticket(
         unmask=tuple(Unmask(item=item, reason="宛名の字形を目で確かめるため") for item in unmask),
     )
     await ledger.record(asked, by=WORKER, about=name)
-    await approve_ticket(ledger, name, APPROVER)
 
 
 def dataset_of(organisation: Organisation) -> str:

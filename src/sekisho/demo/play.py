@@ -13,6 +13,7 @@ import click
 from sekisho.demo import callcentre
 from sekisho.demo.act_one import ActOne, RunningWitness, witness_of
 from sekisho.demo.callcentre import CallCentre
+from sekisho.demo.cast import cast_app
 from sekisho.demo.population import load, organisations
 from sekisho.demo.servers import postgres_server
 from sekisho.demo.stage import Stage
@@ -21,6 +22,7 @@ from sekisho.faults import Language
 from sekisho.service.service import LOG, LOG_KEY, Service, create_state, running
 from sekisho.service.settings import Settings
 from sekisho.service.settings import Witness as WitnessSetting
+from sekisho.service.web import serving
 
 ORIGIN: Final = "sekisho.example/demo"
 
@@ -61,12 +63,19 @@ async def _show(
         ]
         create_state(state, _settings(witnesses, postgres_port, console_port))
         service = await stack.enter_async_context(running(state))
-        totp_secret = await callcentre.register(service.ledger, centre, stage.language)
-        act = ActOne(stage, service, centre, totp_secret, witnesses)
+        totp_secrets = await callcentre.register(service.ledger, centre, stage.language)
+        act = ActOne(stage, service, centre, totp_secrets[callcentre.WORKER], witnesses)
         await act.play()
-        _addresses(stage, service, witnesses, await act.log_in("T-0001") if not once else ("", ""))
-        if not once:
-            await stopped.wait()
+        if once:
+            _addresses(stage, service, witnesses, ("", ""), "")
+            return
+        # Something for the approver to decide: a name in clear, for another client.
+        await callcentre.ask_ticket(service.ledger, "T-0003", centre.organisations[2], unmask=("name",))
+        players = callcentre.cast_of(centre.organisations[0])
+        roles = cast_app(players, totp_secrets, _console(service), stage.language)
+        host, port = await stack.enter_async_context(serving(roles, "127.0.0.1", 0, None))
+        _addresses(stage, service, witnesses, await act.log_in("T-0001"), f"http://{host}:{port}/")
+        await stopped.wait()
 
 
 def _settings(witnesses: list[RunningWitness], postgres_port: int, console_port: int) -> Settings:
@@ -93,24 +102,31 @@ async def _call_centre(stage: Stage, stack: AsyncExitStack, persons: int) -> Cal
     return CallCentre(server, clients, await callcentre.make_maintenance_role(server))
 
 
+def _console(service: Service) -> str:
+    """By the name in its certificate that passkeys can belong to."""
+    return f"https://localhost:{service.console[1]}/"
+
+
 def _addresses(
-    stage: Stage, service: Service, witnesses: list[RunningWitness], login: tuple[str, str]
+    stage: Stage, service: Service, witnesses: list[RunningWitness], login: tuple[str, str], roles: str
 ) -> None:
     host, port = service.postgres
-    console_host, console_port = service.console
+    console = _console(service)
     if stage.failed:
         stage.heading(f"{len(stage.failed)} steps went wrong", f"{len(stage.failed)} 件が想定外でした")
     else:
         stage.heading("Every step ended as it should.", "すべて想定どおりに終わりました。")
     rows = [
-        (stage.text("console", "コンソール"), f"https://{console_host}:{console_port}/"),
-        (stage.text("published log", "公開ログ"), f"https://{console_host}:{console_port}/log/checkpoint"),
+        (stage.text("console", "コンソール"), console),
+        (stage.text("published log", "公開ログ"), f"{console}log/checkpoint"),
         (
             stage.text("verify it", "検証する"),
             f"sekisho verify {service.state / LOG} --log-key '{service.log_key}'",
         ),
         *((stage.text("witness", "立会人"), f"{w.url}  {w.signer.key}") for w in witnesses),
     ]
+    if roles:
+        rows.insert(1, (stage.text("who to be there", "コンソールの人々"), roles))
     if login[0]:
         command = (
             f"PGPASSWORD={login[1]} psql 'host={host} port={port} user={login[0]} dbname={callcentre.TARGET} "
