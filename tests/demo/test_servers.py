@@ -20,7 +20,9 @@ from sekisho.faults import Fault
 pytestmark = pytest.mark.e2e
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
+# A shell that starts a program in the background has it ignore SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from sekisho.demo.servers import postgres_server
 with postgres_server() as server:
     print(server.port, server.folder, flush=True)
