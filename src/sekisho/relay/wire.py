@@ -17,7 +17,12 @@ _HANDSHAKE_SECONDS: Final = 10.0
 _UNREAD: int = 256 << 10  # bytes that may wait before somebody asks for them; then the peer is held back
 
 
-class Wire(asyncio.Protocol):
+# One buffer for all connections: it is emptied before the next one is read. asyncio's own way takes 256 KiB from the
+# heap for every chunk, however small, and gives most of it back.
+_RECEIVED: Final = memoryview(bytearray(256 << 10))
+
+
+class Wire(asyncio.BufferedProtocol):
     """Owned by the event loop's thread.
 
     Until `attach`, received bytes wait for `receive`. Afterwards each chunk goes to the sink, and whoever fills
@@ -44,7 +49,11 @@ class Wire(asyncio.Protocol):
         if self._accepted is not None:
             self._accepted(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return _RECEIVED
+
+    def buffer_updated(self, nbytes: int) -> None:
+        data = bytes(_RECEIVED[:nbytes])
         if self._tls is not None and not (data := self._decrypted(self._tls, data)):
             return
         if self._sink is not None:
