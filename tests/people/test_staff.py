@@ -42,7 +42,7 @@ from sekisho.people.staff import (
 )
 from sekisho.people.standing import read_standing
 from sekisho.people.tables import leavings, persons
-from sekisho.relay.facts import SessionOpened, Statement
+from sekisho.relay.facts import SessionOpened, Statement, Statements
 
 LAST_DAY = date(2026, 11, 21)
 
@@ -130,8 +130,32 @@ async def test_the_look_back_finds_what_the_doors_record() -> None:
     """People imports no door: the names and fields that it reads must be those that the doors write."""
     for name in leaving.PULLS:
         fields = {field.name for field in msgspec.structs.fields(FACTS_BY_NAME[name].type)}
-        assert {field.name for field in msgspec.structs.fields(Pull)} - {"seq", "at"} <= fields
+        told = {"seq", "at", "executions"} | ({"outcome"} if name == "relay.statements" else set())
+        assert {field.name for field in msgspec.structs.fields(Pull)} - told <= fields
     assert leaving._OPENED in FACTS_BY_NAME
+
+
+async def test_the_look_back_counts_gathered_executions(house: Ledger) -> None:
+    await add(house, "sato")
+    sealed = house.vault.seal("minato", b"SELECT 1")
+    gathered = Statements(
+        session="s-1",
+        first=1,
+        ticket="T-1",
+        organisation="minato",
+        read=("customers.name",),
+        masked=(),
+        rows=(1, 2, 3),
+        persons=(1, 1, 2),
+        bytes=(40, 80, 120),
+        duration=(9, 9, 9),
+        text=sealed.commitment,
+    )
+    await house.record(gathered, by="sato", about="s-1", parts=[sealed])
+    found = await look_back(house, "sato")
+    assert [(one.executions, one.rows, one.persons, one.outcome) for one in found.pulls] == [
+        (3, 6, 4, "passed")
+    ]
 
 
 async def test_the_look_back_reads_page_after_page(house: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

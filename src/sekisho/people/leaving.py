@@ -23,13 +23,14 @@ from sekisho.people.facts import AgencyNotified, LookedBack, PersonLeft, PersonR
 from sekisho.people.tables import api_tokens, console_sessions, leavings, passkeys, persons, tokens
 
 # The facts that say what left through a door; other rooms' facts are read as data, not imported.
-PULLS: Final = ("relay.statement",)
+PULLS: Final = ("relay.statement", "relay.statements")
 _OPENED: Final = "relay.session_opened"
 _PAGE: Final = 1000
 
 
 class Pull(msgspec.Struct, frozen=True, kw_only=True):
-    """One statement, as its fact tells it. `seq` is the fact's index in the log, `at` its time (RFC 3339)."""
+    """One statement, as its fact tells it, or several executions of one that stand in one fact. `seq` is the fact's
+    index in the log, `at` its time (RFC 3339); `rows` and `persons` are sums over the executions."""
 
     seq: int
     at: str
@@ -40,6 +41,7 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     persons: int
     outcome: str
+    executions: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ async def _facts_by(
 def _pull(seq: int, leaf: bytes) -> Pull:
     read = read_leaf(leaf)
     data: dict[str, Any] = msgspec.json.decode(read.data, type=dict[str, Any])
+    gathered = isinstance(data["rows"], list)  # relay.statements: the figures of each execution, all of which passed
     return Pull(
         seq=seq,
         at=read.at.isoformat(),
@@ -111,9 +114,10 @@ def _pull(seq: int, leaf: bytes) -> Pull:
         organisation=data["organisation"],
         read=tuple(data["read"]),
         masked=tuple(data["masked"]),
-        rows=data["rows"],
-        persons=data["persons"],
-        outcome=data["outcome"],
+        rows=sum(data["rows"]) if gathered else data["rows"],
+        persons=sum(data["persons"]) if gathered else data["persons"],
+        outcome="passed" if gathered else data["outcome"],
+        executions=len(data["rows"]) if gathered else 1,
     )
 
 
