@@ -106,7 +106,9 @@ async def _facts_by(
 def _pull(seq: int, leaf: bytes) -> Pull:
     read = read_leaf(leaf)
     data: dict[str, Any] = msgspec.json.decode(read.data, type=dict[str, Any])
-    gathered = isinstance(data["rows"], list)  # relay.statements: the figures of each execution, all of which passed
+    gathered = isinstance(
+        data["rows"], list
+    )  # relay.statements: the figures of each execution, all of which passed
     return Pull(
         seq=seq,
         at=read.at.isoformat(),
