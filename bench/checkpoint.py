@@ -12,28 +12,26 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 from bench.frame import Scale
+from sekisho.demo.founding import (
+    Holding,
+    add_dataset,
+    add_organisation,
+    add_person,
+    add_target,
+    appoint,
+    ticket_request,
+)
 from sekisho.demo.servers import PostgresServer
-from sekisho.gate.facts import Limits, TicketRequested, Unmask
+from sekisho.gate.facts import Limits
 from sekisho.gate.tickets import approve_ticket
 from sekisho.ledger import Ledger
-from sekisho.people.facts import PersonAdded, RoleAsked, RoleGranted, TokenIssued
+from sekisho.people.facts import TokenIssued
 from sekisho.people.roles import Role
 from sekisho.people.tokens import Token
-from sekisho.register.facts import (
-    ColumnEntry,
-    ContractAdded,
-    DatasetAdded,
-    DatasetDescribed,
-    EntrustmentAdded,
-    OrganisationAdded,
-    TableEntry,
-    TargetAdded,
-)
-from sekisho.register.periods import parse_period
+from sekisho.register.facts import ColumnEntry, TableEntry
 from sekisho.service.certificates import write_private
 from sekisho.service.service import create_state, open_ledger, running
 from sekisho.service.settings import Settings
@@ -63,7 +61,6 @@ TABLES = (
     ),
 )
 _MANY = 1 << 50
-_SINCE = date(2020, 4, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,39 +116,24 @@ async def checkpoint(
 async def _register(
     ledger: Ledger, database: PostgresServer, *, tls: bool, key: bytes
 ) -> dict[str, tuple[str, str]]:
-    certificate = database.certificate.read_text() if tls and database.certificate else ""
-    for organisation in (
-        OrganisationAdded(organisation="bench", name="試験", name_en="Bench", kind="company"),
-    ):
-        await ledger.record(organisation, by="kanri", about="bench")
-    target = TargetAdded(
-        target=TARGET,
-        protocol="postgres",
-        host=database.host,
-        port=database.port,
-        database="postgres",
-        tls_ca=certificate,
-        unknown_lineage="mask",
-        operator="outsourcing",
-    )
-    await ledger.record(target, by="kanri", about=TARGET)
-    secret = ledger.vault.seal("checkpoint", ROLE_PASSWORD.encode())
-    dataset = DatasetAdded(
+    await add_organisation(ledger, "bench", "試験", "Bench")
+    await add_target(ledger, TARGET, database, operator="outsourcing", tls=tls)
+    held = Holding(
         dataset="bench",
         organisation="bench",
-        target=TARGET,
         name="bench",
+        target=TARGET,
+        operator="outsourcing",
         role=ROLE,
-        secret=secret.commitment,
+        password=ROLE_PASSWORD,
         tables=TABLES,
+        schema="public",
     )
-    await ledger.record(dataset, by="kanri", about="bench", parts=[secret])
-    await _describe(ledger)
+    await add_dataset(ledger, held)
     for person, manager in (("worker", "approver"), ("approver", "")):
-        added = PersonAdded(person=person, name=person, employer="Bench", manager=manager, language="en")
-        await ledger.record(added, by="kanri", about=person)
-    await _appoint(ledger, "worker", Role.WORKER)
-    await _appoint(ledger, "approver", Role.OPERATOR_MANAGER)
+        await add_person(ledger, person, person, "Bench", manager=manager)
+    await appoint(ledger, "worker", Role.WORKER)
+    await appoint(ledger, "approver", Role.OPERATOR_MANAGER)
     items = tuple(sorted({column.item for table in TABLES for column in table.columns if column.item}))
     return {
         CLEAR: await _ticket(ledger, CLEAR, items, key),
@@ -159,61 +141,24 @@ async def _register(
     }
 
 
-async def _describe(ledger: Ledger) -> None:
-    """What the register must know before the dataset opens: what it is, and by which contract we hold it."""
-    described = DatasetDescribed(
-        dataset="bench",
-        client="bench",
-        name="bench",
-        items="氏名、電話番号",
-        purpose="measure",
-        responsible_unit="bench",
-        holders=("bench",),
-        target=TARGET,
-        schema="public",
-        tables=(),
-        client_column="",
-        retention="",
-        fingerprint="",
-    )
-    hop = EntrustmentAdded(
-        hop="hop", client="bench", giver="bench", receiver="outsourcing", datasets=("bench",), began=_SINCE
-    )
-    period = parse_period("2020年4月~")
-    contract = ContractAdded(contract="contract", hop="hop", kind="業務委託契約", period=period, clauses=())
-    await ledger.record(described, by="kanri", about="bench")
-    await ledger.record(hop, by="kanri", about="hop")
-    await ledger.record(contract, by="kanri", about="contract")
-
-
-async def _appoint(ledger: Ledger, person: str, role: Role) -> None:
-    """One administrator asks, another one grants."""
-    asked = RoleAsked(person=person, role=role, organisation="", since=_SINCE, reason="measure")
-    request = (await ledger.record(asked, by="kanri", about=person)).leaf_hash.hex()
-    granted = RoleGranted(person=person, role=role, organisation="", since=_SINCE, request=request)
-    await ledger.record(granted, by="kanri2", about=person)
-
-
 async def _ticket(ledger: Ledger, name: str, items: Sequence[str], key: bytes) -> tuple[str, str]:
     """An approved ticket and a token for it; the login and its password."""
-    now = int(time.time() * 1e6)
-    day = 86_400_000_000
-    asked = TicketRequested(
-        ticket=name,
-        person="worker",
+    asked = ticket_request(
+        name,
+        "worker",
         organisation="bench",
         dataset="bench",
         target=TARGET,
-        door="postgres",
         purpose="measure",
-        opens=now - 60_000_000,
-        closes=now + day,
         limits=Limits(**dict.fromkeys(Limits.__struct_fields__, _MANY)),
-        unmask=tuple(Unmask(item=item, reason="measure") for item in items),
+        unmask=tuple(items),
+        hours=24,
     )
     await ledger.record(asked, by="worker", about=name)
     await approve_ticket(ledger, name, "approver")
-    token = Token(token=secrets.token_hex(8), person="worker", ticket=name, target=TARGET, expires=now + day)
+    token = Token(
+        token=secrets.token_hex(8), person="worker", ticket=name, target=TARGET, expires=asked.closes
+    )
     issued = TokenIssued(
         token=token.token, person=token.person, ticket=name, target=TARGET, expires=token.expires
     )

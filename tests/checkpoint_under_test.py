@@ -5,7 +5,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +13,23 @@ import asyncpg
 import pyotp
 
 from sekisho.demo.clients import ClientRun, psql
+from sekisho.demo.founding import (
+    Holding,
+    add_dataset,
+    add_organisation,
+    add_person,
+    add_target,
+    appoint,
+    give_credential,
+    ticket_request,
+)
 from sekisho.demo.servers import PostgresServer
-from sekisho.gate.facts import Limits, TicketRequested, Unmask
+from sekisho.gate.facts import Limits
 from sekisho.gate.tickets import approve_ticket
 from sekisho.ledger import Ledger, Recorded, values_of
-from sekisho.people.facts import CredentialSet, PersonAdded, RoleAsked, RoleGranted
 from sekisho.people.login import LoginDesk
 from sekisho.people.roles import Role
-from sekisho.register.facts import (
-    ColumnEntry,
-    ContractAdded,
-    DatasetAdded,
-    DatasetDescribed,
-    EntrustmentAdded,
-    OrganisationAdded,
-    TableEntry,
-    TargetAdded,
-)
-from sekisho.register.periods import parse_period
+from sekisho.register.facts import ColumnEntry, TableEntry, TargetAdded
 from sekisho.relay.wire import Wire
 from sekisho.service.service import Service
 from sekisho.wire.postgres import backend as b
@@ -144,19 +143,15 @@ class Checkpoint:
     ) -> str:
         name = f"T-{len(self.tickets) + 1:04}"
         self.tickets.append(name)
-        now = datetime.now(UTC)
-        fact = TicketRequested(
-            ticket=name,
-            person="sato",
+        fact = ticket_request(
+            name,
+            "sato",
             organisation="minato",
             dataset="minato-customers",
             target="callcentre",
-            door="postgres",
             purpose="look into a wrong invoice",
-            opens=int((now - timedelta(minutes=1)).timestamp() * 1e6),
-            closes=int((now + timedelta(hours=1)).timestamp() * 1e6),
             limits=limits,
-            unmask=tuple(Unmask(item=item, reason="the work needs it") for item in unmask),
+            unmask=unmask,
         )
         fact = type(fact)(**{**{f: getattr(fact, f) for f in fact.__struct_fields__}, **changes})
         await self.ledger.record(fact, by="sato", about=name)
@@ -233,103 +228,29 @@ class Checkpoint:
 
 
 async def register(ledger: Ledger, database: PostgresServer, credential: bytes) -> None:
-    certificate = database.certificate.read_text() if database.certificate else ""
-    await ledger.record(
-        OrganisationAdded(
-            organisation="minato", name="みなと養蜂園", name_en="Minato Apiary", kind="company"
-        ),
-        by="kanri",
-        about="minato",
-    )
-    await ledger.record(
-        TargetAdded(
-            target="callcentre",
-            protocol="postgres",
-            host=database.host,
-            port=database.port,
-            database="postgres",
-            tls_ca=certificate,
-            unknown_lineage="mask",
-            operator="outsourcing",
-        ),
-        by="kanri",
-        about="callcentre",
-    )
+    await add_organisation(ledger, "minato", "みなと養蜂園", "Minato Apiary")
+    await add_target(ledger, "callcentre", database, operator="outsourcing")
     for dataset, organisation, tables in (
         ("minato-customers", "minato", (CUSTOMERS, CALLS, MEMBERS, *PLAIN)),
         ("aoba-customers", "aoba", (AOBA,)),
     ):
-        secret = ledger.vault.seal("checkpoint", b"target-secret-of-the-test")
-        await ledger.record(
-            DatasetAdded(
-                dataset=dataset,
-                organisation=organisation,
-                target="callcentre",
-                name=dataset,
-                role="maintenance",
-                secret=secret.commitment,
-                tables=tables,
-            ),
-            by="kanri",
-            about=dataset,
-            parts=[secret],
+        held = Holding(
+            dataset=dataset,
+            organisation=organisation,
+            name=dataset,
+            target="callcentre",
+            operator="outsourcing",
+            role="maintenance",
+            password="target-secret-of-the-test",
+            tables=tables,
+            schema=organisation,
         )
-        await describe(ledger, dataset, organisation)
+        await add_dataset(ledger, held)
     for person, manager in (("sato", "mori"), ("mori", ""), ("kanri", "")):
-        added = PersonAdded(
-            person=person, name=person, employer="Example Outsourcing", manager=manager, language="en"
-        )
-        await ledger.record(added, by="kanri", about=person)
+        await add_person(ledger, person, person, "Example Outsourcing", manager=manager)
     await appoint(ledger, "sato", Role.WORKER)
     await appoint(ledger, "mori", Role.OPERATOR_MANAGER)
-    verifier = ledger.vault.seal("checkpoint", credential)
-    await ledger.record(
-        CredentialSet(person="sato", verifier=verifier.commitment), by="kanri", about="sato", parts=[verifier]
-    )
-
-
-async def describe(ledger: Ledger, dataset: str, organisation: str) -> None:
-    """What the register must know before the dataset opens: what it is, and by which contract we hold it."""
-    described = DatasetDescribed(
-        dataset=dataset,
-        client=organisation,
-        name=dataset,
-        items="氏名、電話番号",
-        purpose="問合せ対応",
-        responsible_unit="一課",
-        holders=("保守班",),
-        target="callcentre",
-        schema=organisation,
-        tables=(),
-        client_column="",
-        retention="",
-        fingerprint="",
-    )
-    hop = EntrustmentAdded(
-        hop=f"hop-{dataset}",
-        client=organisation,
-        giver=organisation,
-        receiver="outsourcing",
-        datasets=(dataset,),
-        began=date(2020, 4, 1),
-    )
-    period = parse_period("2020年4月~")
-    contract = ContractAdded(
-        contract=f"c-{dataset}", hop=hop.hop, kind="業務委託契約", period=period, clauses=()
-    )
-    await ledger.record(described, by="kanri", about=dataset)
-    await ledger.record(hop, by="kanri", about=hop.hop)
-    await ledger.record(contract, by="kanri", about=contract.contract)
-
-
-async def appoint(ledger: Ledger, person: str, role: Role) -> None:
-    """One administrator asks, another one grants."""
-    since = date(2020, 4, 1)
-    wanted = RoleAsked(person=person, role=role, organisation="", since=since, reason="assigned")
-    asked = await ledger.record(wanted, by="kanri", about=person)
-    request = asked.leaf_hash.hex()
-    granted = RoleGranted(person=person, role=role, organisation="", since=since, request=request)
-    await ledger.record(granted, by="kanri2", about=person)
+    await give_credential(ledger, "sato", credential)
 
 
 def limits(**changes: int) -> Limits:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import httpx2
@@ -12,11 +12,11 @@ import httpx2
 from checkpoint_under_test import Checkpoint, register
 from sekisho.console.viewer import SESSION_COOKIE
 from sekisho.console.words import day_in_japan
+from sekisho.demo.founding import add_person, appoint, ticket_request
 from sekisho.demo.servers import PostgresServer
-from sekisho.gate.facts import Limits, TicketRequested, Unmask
+from sekisho.gate.facts import Limits
 from sekisho.gate.tickets import request_ticket
 from sekisho.people.credentials import enrol
-from sekisho.people.facts import PersonAdded, RoleAsked, RoleGranted
 from sekisho.people.identity import Method, minted
 from sekisho.people.roles import Role
 from sekisho.people.sessions import Sessions
@@ -69,18 +69,14 @@ class Scene:
 
     async def ask(self, purpose: str = "look into a wrong invoice", *, persons: int = 50) -> str:
         """sato asks for a ticket; nobody has approved it."""
-        now = datetime.now(UTC)
         name = f"T-{purpose.replace(' ', '-')[:40]}"
-        asked = TicketRequested(
-            ticket=name,
-            person="sato",
+        asked = ticket_request(
+            name,
+            "sato",
             organisation="minato",
             dataset="minato-customers",
             target="callcentre",
-            door="postgres",
             purpose=purpose,
-            opens=int((now - timedelta(minutes=1)).timestamp() * 1e6),
-            closes=int((now + timedelta(hours=2)).timestamp() * 1e6),
             limits=Limits(
                 session_persons=persons,
                 session_rows=persons * 20,
@@ -91,7 +87,9 @@ class Scene:
                 client_persons=persons * 10,
                 client_rows=persons * 200,
             ),
-            unmask=(Unmask(item="phone", reason="to call the customer back"),),
+            unmask=("phone",),
+            reason="to call the customer back",
+            hours=2,
         )
         await request_ticket(self.checkpoint.ledger, asked)
         return name
@@ -110,23 +108,6 @@ async def scene(folder: Path, database: PostgresServer) -> AsyncIterator[Scene]:
         made = Scene(Checkpoint(service, enrolment.totp_secret, state / "tls" / "ca.pem"))
         for person, name, employer, manager, role, organisation in PEOPLE:
             if name:
-                added = PersonAdded(
-                    person=person, name=name, employer=employer, manager=manager, language="ja"
-                )
-                await service.ledger.record(added, by="kanri", about=person)
-            await appoint(made, person, role, organisation)
+                await add_person(service.ledger, person, name, employer, manager=manager, language="ja")
+            await appoint(service.ledger, person, role, organisation, first="first", second="second")
         yield made
-
-
-async def appoint(made: Scene, person: str, role: Role, organisation: str = "") -> None:
-    ledger, since = made.checkpoint.ledger, date(2024, 4, 1)
-    wanted = RoleAsked(person=person, role=role, organisation=organisation, since=since, reason="assigned")
-    asked = await ledger.record(wanted, by="first", about=person)
-    granted = RoleGranted(
-        person=person,
-        role=role,
-        organisation=organisation,
-        since=since,
-        request=asked.leaf_hash.hex(),
-    )
-    await ledger.record(granted, by="second", about=person)

@@ -4,33 +4,31 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import asyncpg
 
+from sekisho.demo.founding import (
+    Holding,
+    add_dataset,
+    add_organisation,
+    add_person,
+    add_target,
+    appoint,
+    give_credential,
+    ticket_request,
+)
 from sekisho.demo.population import Organisation
 from sekisho.demo.population.columns import PLAIN_RELATIONS, SUBJECT_KEY
 from sekisho.demo.servers import PostgresServer
 from sekisho.faults import Language
-from sekisho.gate.facts import Limits, TicketRequested, Unmask
+from sekisho.gate.facts import Limits
 from sekisho.gate.tickets import approve_ticket
 from sekisho.ledger import Ledger
 from sekisho.people.credentials import enrol
-from sekisho.people.facts import CredentialSet, PersonAdded, RoleAsked, RoleGranted
 from sekisho.people.roles import Role
-from sekisho.register.facts import (
-    ColumnEntry,
-    ContractAdded,
-    DatasetAdded,
-    DatasetDescribed,
-    EntrustmentAdded,
-    OrganisationAdded,
-    TableEntry,
-    TargetAdded,
-)
+from sekisho.register.facts import ColumnEntry, TableEntry
 from sekisho.register.parties import Clause
-from sekisho.register.periods import parse_period
 
 TARGET: Final = "callcentre"
 WORKER: Final = "sato"
@@ -45,7 +43,6 @@ _PLAIN_COLUMNS: Final = {
     "campaigns": ("campaign_id", "name", "starts_on", "ends_on"),
     "call_counts": ("day", "result_code", "calls"),
 }
-_SINCE: Final = date(2020, 4, 1)
 _CALLS_A_CUSTOMER: Final = 200  # more rows under one customer's key are other customers'
 
 
@@ -76,58 +73,47 @@ async def make_maintenance_role(server: PostgresServer) -> str:
 async def register(ledger: Ledger, centre: CallCentre, language: Language) -> dict[str, str]:
     """Record clients, target, datasets and people, who are told things in `language`; returns the secret of each
     person's one-time codes."""
-    server = centre.server
-    certificate = server.certificate.read_text(encoding="utf-8") if server.certificate else ""
-    target = TargetAdded(
-        target=TARGET,
-        protocol="postgres",
-        host=server.host,
-        port=server.port,
-        database="postgres",
-        tls_ca=certificate,
-        unknown_lineage="mask",
-        operator=OPERATOR,
-    )
-    await ledger.record(target, by=ADMINISTRATOR, about=TARGET)
-    operator = OrganisationAdded(
-        organisation=OPERATOR, name="みはらし運用", name_en="Miharashi Operations", kind="company"
-    )
-    await ledger.record(operator, by=ADMINISTRATOR, about=OPERATOR)
+    by = ADMINISTRATOR
+    await add_target(ledger, TARGET, centre.server, operator=OPERATOR, by=by)
+    await add_organisation(ledger, OPERATOR, "みはらし運用", "Miharashi Operations", by=by)
     for one in centre.organisations:
-        added = OrganisationAdded(organisation=one.id, name=one.name, name_en=one.name_en, kind=one.kind)
-        await ledger.record(added, by=ADMINISTRATOR, about=one.id)
-        secret = ledger.vault.seal("checkpoint", centre.role_password.encode())
-        dataset = DatasetAdded(
-            dataset=dataset_of(one),
-            organisation=one.id,
-            target=TARGET,
-            name=one.name,
-            role=ROLE,
-            secret=secret.commitment,
-            tables=tables_of(one),
-        )
-        await ledger.record(dataset, by=ADMINISTRATOR, about=dataset.dataset, parts=[secret])
-        await _entrust(ledger, one)
+        await add_organisation(ledger, one.id, one.name, one.name_en, one.kind, by=by)
+        await add_dataset(ledger, _holding(one, centre.role_password), by=by)
     client = centre.organisations[0]
     secrets_of: dict[str, str] = {}
     for player in cast_of(client):
         person = player.person
-        human = PersonAdded(
-            person=person,
-            name=player.name,
-            employer=player.employer,
-            manager=player.manager,
-            language=language,
+        await add_person(
+            ledger, person, player.name, player.employer, manager=player.manager, language=language, by=by
         )
-        await ledger.record(human, by=ADMINISTRATOR, about=person)
         enrolment = await asyncio.to_thread(enrol, person, PASSWORD)
-        verifier = ledger.vault.seal("checkpoint", enrolment.credential)
-        credential = CredentialSet(person=person, verifier=verifier.commitment)
-        await ledger.record(credential, by=ADMINISTRATOR, about=person, parts=[verifier])
+        await give_credential(ledger, person, enrolment.credential, by=by)
         secrets_of[person] = enrolment.totp_secret
     for player in cast_of(client):
-        await _appoint(ledger, player)
+        own = player.person == SECOND_ADMINISTRATOR
+        first, second = (
+            (SECOND_ADMINISTRATOR, ADMINISTRATOR) if own else (ADMINISTRATOR, SECOND_ADMINISTRATOR)
+        )
+        await appoint(ledger, player.person, player.role, player.organisation, first=first, second=second)
     return secrets_of
+
+
+def _holding(organisation: Organisation, password: str) -> Holding:
+    return Holding(
+        dataset=dataset_of(organisation),
+        organisation=organisation.id,
+        name=organisation.name,
+        target=TARGET,
+        operator=OPERATOR,
+        role=ROLE,
+        password=password,
+        tables=tables_of(organisation),
+        schema=organisation.id,
+        items="氏名、住所、電話番号等",
+        purpose="問い合わせ対応",
+        responsible_unit="保守一課",
+        clauses=tuple(Clause),
+    )
 
 
 @dataclass(frozen=True)
@@ -156,54 +142,6 @@ def cast_of(client: Organisation) -> tuple[Player, ...]:
     )
 
 
-async def _entrust(ledger: Ledger, organisation: Organisation) -> None:
-    """What the register must know before a dataset opens: what it is, and by which contract it is held."""
-    described = DatasetDescribed(
-        dataset=dataset_of(organisation),
-        client=organisation.id,
-        name=organisation.name,
-        items="氏名、住所、電話番号等",
-        purpose="問い合わせ対応",
-        responsible_unit="保守一課",
-        holders=("保守班",),
-        target=TARGET,
-        schema=organisation.id,
-        tables=("customers", "calls"),
-        client_column="",
-        retention="契約終了まで",
-        fingerprint="",
-    )
-    hop = EntrustmentAdded(
-        hop=f"{organisation.id}-hop",
-        client=organisation.id,
-        giver=organisation.id,
-        receiver=OPERATOR,
-        datasets=(described.dataset,),
-        began=_SINCE,
-    )
-    contract = ContractAdded(
-        contract=f"{organisation.id}-contract",
-        hop=hop.hop,
-        kind="業務委託契約",
-        period=parse_period("2020年4月~"),
-        clauses=tuple(Clause),
-    )
-    await ledger.record(described, by=ADMINISTRATOR, about=described.dataset)
-    await ledger.record(hop, by=ADMINISTRATOR, about=hop.hop)
-    await ledger.record(contract, by=ADMINISTRATOR, about=contract.contract)
-
-
-async def _appoint(ledger: Ledger, player: Player) -> None:
-    """One administrator asks, the other one grants."""
-    own = player.person == SECOND_ADMINISTRATOR
-    first, second = (SECOND_ADMINISTRATOR, ADMINISTRATOR) if own else (ADMINISTRATOR, SECOND_ADMINISTRATOR)
-    person, role, organisation = player.person, player.role, player.organisation
-    asked = RoleAsked(person=person, role=role, organisation=organisation, since=_SINCE, reason="配属")
-    request = (await ledger.record(asked, by=first, about=person)).leaf_hash.hex()
-    granted = RoleGranted(person=person, role=role, organisation=organisation, since=_SINCE, request=request)
-    await ledger.record(granted, by=second, about=person)
-
-
 async def open_ticket(
     ledger: Ledger, name: str, organisation: Organisation, *, unmask: Sequence[str] = ()
 ) -> None:
@@ -216,17 +154,14 @@ async def ask_ticket(
     ledger: Ledger, name: str, organisation: Organisation, *, unmask: Sequence[str] = ()
 ) -> None:
     """A ticket that waits for the manager's approval."""
-    now = datetime.now(UTC)
-    asked = TicketRequested(
-        ticket=name,
-        person=WORKER,
+    asked = ticket_request(
+        name,
+        WORKER,
         organisation=organisation.id,
         dataset=dataset_of(organisation),
         target=TARGET,
-        door="postgres",
         purpose="請求書の宛名が崩れるとの問い合わせの調査",
-        opens=int((now - timedelta(minutes=1)).timestamp() * 1e6),
-        closes=int((now + timedelta(hours=8)).timestamp() * 1e6),
+        hours=8,
         limits=Limits(
             session_persons=200,
             session_rows=2_000,
@@ -237,7 +172,8 @@ async def ask_ticket(
             client_persons=1_000,
             client_rows=20_000,
         ),
-        unmask=tuple(Unmask(item=item, reason="宛名の字形を目で確かめるため") for item in unmask),
+        unmask=tuple(unmask),
+        reason="宛名の字形を目で確かめるため",
     )
     await ledger.record(asked, by=WORKER, about=name)
 
