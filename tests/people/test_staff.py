@@ -14,6 +14,7 @@ from people.people_examples import START, add, give
 from sekisho.faults import Fault
 from sekisho.ledger import KeyRing, Ledger, Recorded
 from sekisho.ledger.leaf import FACTS_BY_NAME
+from sekisho.ledger.subscriptions import POLL_SECONDS
 from sekisho.people import leaving
 from sekisho.people.accounts import add_account
 from sekisho.people.consent import find_roles
@@ -25,7 +26,7 @@ from sekisho.people.facts import (
     PersonReturned,
     TrainingCompleted,
 )
-from sekisho.people.freeze import POLL_SECONDS, freeze, watch_frozen
+from sekisho.people.freeze import freeze, watch_frozen
 from sekisho.people.identity import Method, minted
 from sekisho.people.leaving import Pull, find_unfinished, leave, look_back, return_person
 from sekisho.people.roles import Role

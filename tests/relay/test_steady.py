@@ -119,6 +119,8 @@ def opened(vault: KeyRing, limit: int) -> tuple[Session, Ends, Desk, Meter]:
         secret=b"",
         meter=meter,
         language="en",
+        request=decide.AccessRequest("sato", "t-1", "db", "postgres", 0),
+        size=0,
     )
     from_client = FrontendDecoder()
     list(from_client.feed(f.StartupMessage({"user": "x"}).encode()))

@@ -4,12 +4,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from sekisho.evidence.note import VerifierKey
-from sekisho.faults import Fault
 from sekisho.gate.break_glass import Alarm
 from sekisho.gate.facts import BreakGlassOpened
 from sekisho.ledger import Ledger, Recorded
@@ -20,6 +19,7 @@ from sekisho.people.links import LinkDesk
 from sekisho.people.login import LoginDesk
 from sekisho.people.passkeys import PasskeyDesk
 from sekisho.people.sessions import Sessions
+from sekisho.relay.endings import Door
 
 GLASS_BROKEN: Final = "gate.glass_broken"  # a log event
 _log: Final = structlog.get_logger()
@@ -27,12 +27,6 @@ _log: Final = structlog.get_logger()
 # What a token of the JSON API may be good for: reading, one part of the house each. Acts need a person at the
 # console: a token in a script would be a second hand of the same human.
 SCOPES: Final = ("me", "tickets", "sessions", "people", "register", "log", "portal")
-
-
-class Door(Protocol):
-    def end_session(self, session: str, fault: Fault, reason: str) -> bool:
-        """End one live session; False when this door does not hold it."""
-        ...
 
 
 async def _sound(opened: BreakGlassOpened, recorded: Recorded) -> None:

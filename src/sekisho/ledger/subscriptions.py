@@ -1,7 +1,7 @@
-"""A reader of facts that remembers how far it came."""
+"""Readers of facts: one that remembers how far it came, and one that only hears what is recorded from now on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import TYPE_CHECKING, Final
 
 from sekisho.ledger.batch import Aside
@@ -12,8 +12,26 @@ if TYPE_CHECKING:
     from sekisho.ledger.ledger import Ledger
 
 _PAGE: Final = 500
-_POLL: Final = 0.5  # seconds; facts of other processes come without a call
+POLL_SECONDS: Final = 0.5  # facts of other processes come without a call
 _PAUSE: Final = 0.05  # seconds; a busy ledger has hundreds of turns a second
+
+
+async def follow(ledger: "Ledger", names: Collection[str]) -> AsyncIterator[Recorded]:
+    """Each fact of these names from now on, in order: this process's own at once, another's within `POLL_SECONDS`.
+
+    Ends when the ledger closes; raises its Fault when it fails. What it misses while it does
+    not run, it never gives."""
+    start = await ledger.size()
+    while not ledger.closing:
+        if ledger.fault is not None:
+            raise ledger.fault
+        page = await ledger.facts(start, _PAGE, names=names)
+        for recorded in page:
+            start = recorded.seq + 1
+            yield recorded
+        if not page:
+            await ledger.wait_turn(POLL_SECONDS)
+            await asyncio.sleep(_PAUSE)
 
 
 class Subscription:
@@ -41,7 +59,7 @@ class Subscription:
                 start = recorded.seq + 1
             if len(page) < _PAGE:
                 start = max(start, end)  # what lies between has other names
-                await ledger.wait_turn(_POLL)
+                await ledger.wait_turn(POLL_SECONDS)
                 await asyncio.sleep(_PAUSE)
 
     async def ack(self, recorded: Recorded) -> None:

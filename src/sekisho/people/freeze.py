@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from sekisho.faults import Fault
 from sekisho.ledger import Connection, Ledger, Recorded
+from sekisho.ledger.subscriptions import follow
 from sekisho.people import faults
 from sekisho.people.accounts import accounts_of, require_person
 from sekisho.people.consent import read_ask, require_role, require_second
@@ -14,10 +15,7 @@ from sekisho.people.facts import PersonFrozen, PersonLeft, PersonUnfrozen, Unfre
 from sekisho.people.roles import CONSENTING
 from sekisho.people.tables import persons
 
-# Facts of other processes on the same ledger are found after at most this many seconds; one's own at once.
-POLL_SECONDS: Final = 0.5
 _ENDS: Final = ("people.person_frozen", "people.person_left")
-_PAGE: Final = 100
 
 OnFrozen = Callable[[frozenset[str], Recorded], Awaitable[None]]
 
@@ -70,17 +68,9 @@ async def watch_frozen(ledger: Ledger, on_frozen: OnFrozen) -> None:
     instant is ended by its holder, who must enter it in its list before asking for the decision.
     Raises the ledger's Fault when it fails.
     """
-    start = await ledger.size()
-    while not ledger.closing:
-        if ledger.fault is not None:
-            raise ledger.fault
-        page = await ledger.facts(start, _PAGE, names=_ENDS)
-        for recorded in page:
-            start = recorded.seq + 1
-            fact = recorded.typed()
-            if isinstance(fact, PersonFrozen | PersonLeft):
-                async with ledger.read() as connection:
-                    mine = await accounts_of(connection, fact.person)
-                await on_frozen(frozenset(mine), recorded)
-        if not page:
-            await ledger.wait_turn(POLL_SECONDS)
+    async for recorded in follow(ledger, _ENDS):
+        fact = recorded.typed()
+        if isinstance(fact, PersonFrozen | PersonLeft):
+            async with ledger.read() as connection:
+                mine = await accounts_of(connection, fact.person)
+            await on_frozen(frozenset(mine), recorded)

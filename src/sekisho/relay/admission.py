@@ -18,7 +18,7 @@ from sekisho.gate.budget import Meter
 from sekisho.gate.decide import AccessRequest, Grant, decide
 from sekisho.gate.facts import AccessRefused, BudgetSettled
 from sekisho.gate.refusal import Refusal
-from sekisho.gate.state import gather
+from sekisho.gate.state import RESTRICTING, gather
 from sekisho.gate.tickets import PublishedLog
 from sekisho.ledger import Erased, Ledger, Sealed
 from sekisho.people.tables import find_language
@@ -40,6 +40,9 @@ class Admission:
     secret: bytes
     meter: Meter
     language: Language
+    # What was decided, and how many facts there were before: see `decide_again`.
+    request: AccessRequest
+    size: int
 
     def __repr__(self) -> str:
         return f"Admission({self.session}, {self.grant.person}, {self.grant.ticket})"
@@ -98,7 +101,7 @@ class Admissions:
             raise
 
     async def _admit(self, token: Token, *, door: str, peer: str, tls: str, client: str) -> Admission:
-        now = self._now()
+        now, size = self._now(), await self._ledger.size()
         request = AccessRequest(token.person, token.ticket, token.target, door, int(now.timestamp() * 1e6))
         grant = decide(request, await gather(self._ledger, self._published, request))
         if isinstance(grant, Refusal):
@@ -130,7 +133,17 @@ class Admissions:
             client=client,
         )
         await self._ledger.record(opened, by=grant.person, about=session)
-        return Admission(session, grant, catalogue, found[0], secret, meter, language)
+        return Admission(session, grant, catalogue, found[0], secret, meter, language, request, size)
+
+    async def decide_again(self, admission: Admission) -> None:
+        """Every door calls this once its `end_all` finds the session, and before its target is opened: a ticket that
+        was closed, or a person who was frozen, while the decision was being made is told to nobody else.
+
+        Raises Fault when access would be refused now."""
+        if await self._ledger.facts(admission.size, 1, names=RESTRICTING):
+            answer = decide(admission.request, await gather(self._ledger, self._published, admission.request))
+            if isinstance(answer, Refusal):
+                raise answer.fault()
 
     async def leave(self, admission: Admission, totals: Totals) -> None:
         """Close the session in the ledger. When the ledger has failed its lease stays spent, by design."""

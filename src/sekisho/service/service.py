@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,11 +24,10 @@ from sekisho.evidence.note import NoteSigner, VerifierKey, parse_key
 from sekisho.evidence.policy import Policy
 from sekisho.faults import Fault
 from sekisho.gate.decide import JST
-from sekisho.ledger import KeyRing, Ledger, Publisher, Recorded
+from sekisho.ledger import KeyRing, Ledger, Publisher
 from sekisho.ledger.publisher import Answers, Prove
 from sekisho.people.api_tokens import ApiTokens
 from sekisho.people.challenges import Challenges
-from sekisho.people.freeze import watch_frozen
 from sekisho.people.links import LinkDesk
 from sekisho.people.login import LoginDesk
 from sekisho.people.passkeys import PasskeyDesk
@@ -37,7 +35,7 @@ from sekisho.people.sessions import Sessions
 from sekisho.people.throttle import Throttle
 from sekisho.register.erasure import sweep
 from sekisho.relay.admission import Admissions
-from sekisho.relay.faults import SESSION_ENDED
+from sekisho.relay.endings import end_of_persons, end_of_tickets
 from sekisho.relay.postgres.door import PostgresDoor, ServerTls
 from sekisho.service.certificates import Certificates, write_private
 from sekisho.service.faults import CANNOT_LISTEN, STATE_EXISTS
@@ -141,7 +139,9 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             publisher.on_alarm(lambda fault: _log.error(ALARM, code=fault.code, reason=fault.sentence("en")))
             publishing = group.create_task(_publish(publisher))
             sweeping = group.create_task(_sweep_hourly(ledger))
-            watching = group.create_task(watch_frozen(ledger, partial(_end_sessions, door)))
+            watching = [
+                group.create_task(watch(ledger, house.doors)) for watch in (end_of_persons, end_of_tickets)
+            ]
             postgres = group.create_task(_listen(door.serve, settings.postgres_listen))
             try:
                 yield Service(
@@ -155,9 +155,9 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                     console=console,
                 )
             finally:
-                for task in (watching, sweeping, postgres):
+                for task in (ending := [*watching, sweeping, postgres]):
                     task.cancel()
-                await asyncio.wait([watching, sweeping, postgres])
+                await asyncio.wait(ending)
                 publisher.stop()  # publishes what the closing sessions recorded
                 await asyncio.wait([publishing])
 
@@ -222,12 +222,6 @@ def _house(
         unconfirmed=Challenges(time.time),
         doors=(door,),
     )
-
-
-async def _end_sessions(door: PostgresDoor, accounts: frozenset[str], recorded: Recorded) -> None:
-    """Who is frozen or has left is at no door any more."""
-    for account in accounts:
-        door.end_all(Fault(SESSION_ENDED, reason=recorded.fact), recorded.fact, person=account)
 
 
 def _witnesses(

@@ -20,7 +20,7 @@ from sekisho.relay.postgres.words import error, may_report
 from sekisho.relay.wire import Wire
 from sekisho.wire.postgres import backend as b
 from sekisho.wire.postgres import frontend as f
-from sekisho.wire.postgres.errors import CONNECTION_FAILURE
+from sekisho.wire.postgres.errors import ADMIN_SHUTDOWN, CONNECTION_FAILURE
 
 CancelKey = tuple[int, bytes]
 
@@ -40,6 +40,9 @@ class Connection:
         self._group = group
         self._target: OpenTarget | None = None
         self._reason = "target"
+        self._opening: asyncio.Timeout | None = None  # while the target is being opened
+        self._shut: Fault | None = None
+        self._begun = False
         self._reading_target = {"client is full": False, "session waits": False}  # why not to read
         self._cancelling = 0
         self._held: list[bytes] = []
@@ -52,20 +55,30 @@ class Connection:
         """Open the target and pass messages until either side is gone."""
         admission, client = self.admission, self._client
         try:
-            target = self._target = await open_target(
-                admission.grant,
-                admission.catalogue.target,
-                admission.dataset,
-                admission.secret,
-                {**settings, "application_name": f"sekisho {admission.session}"},
-            )
-            origins = await cache.find(admission.catalogue, target)
-        except Fault as fault:
-            self._reason = "target-down"
-            client.write(error(fault, CONNECTION_FAILURE, admission.language, fatal=True))
+            async with asyncio.timeout(None) as self._opening:
+                if self._shut is not None:
+                    raise self._shut
+                target = self._target = await open_target(
+                    admission.grant,
+                    admission.catalogue.target,
+                    admission.dataset,
+                    admission.secret,
+                    {**settings, "application_name": f"sekisho {admission.session}"},
+                )
+                origins = await cache.find(admission.catalogue, target)
+        except (Fault, TimeoutError) as error_:
+            fault = self._shut or (error_ if isinstance(error_, Fault) else None)
+            if fault is None:
+                raise
+            if self._shut is None:
+                self._reason = "target-down"
+            sqlstate = CONNECTION_FAILURE if self._shut is None else ADMIN_SHUTDOWN
+            client.write(error(fault, sqlstate, admission.language, fatal=True))
             if self._target is not None:
                 await self._target.wire.closed_within(_LINGER_SECONDS)
             return
+        finally:
+            self._opening = None
         greeting = [status.encode() for status in target.parameters if may_report(status)]
         greeting += [b.BackendKeyData(*self.key).encode(), b.ReadyForQuery(target.status).encode()]
         client.write(b"".join(greeting))
@@ -73,6 +86,7 @@ class Connection:
         closing = asyncio.get_running_loop().call_later(max(0.0, left), self._window_closed)
         try:
             self.session.begin(self, origins, target.decoder)
+            self._begun = True
             target.wire.attach(self.session.target_data, lost=self._target_lost, on_full=self._target_full)
             client.attach(self._client_data, lost=self._client_lost, on_full=self._client_full)
             await self._done
@@ -82,6 +96,15 @@ class Connection:
             target.wire.write(f.Terminate().encode())
             await target.wire.closed_within(_LINGER_SECONDS)
             await client.closed_within(_LINGER_SECONDS)
+
+    def shut(self, fault: Fault, reason: str) -> None:
+        """End the session from outside, telling the operator why; also while its target is being opened."""
+        if self._begun:
+            self.session.end(fault, reason)
+        elif self._shut is None:
+            self._shut, self._reason = fault, reason
+            if self._opening is not None:
+                self._opening.reschedule(0)
 
     # -- what the session asks for ------------------------------------------------------------------------------
 

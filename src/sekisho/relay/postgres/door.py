@@ -107,12 +107,15 @@ class PostgresDoor:
                 if handlers:  # they close what they opened, and record it; only then is the rest cancelled
                     await asyncio.wait(handlers, timeout=_SHUTDOWN_SECONDS)
 
-    def end_all(self, fault: Fault, reason: str, *, person: str | None = None) -> int:
-        """End the sessions of a person, or all; the number ended."""
+    def end_all(
+        self, fault: Fault, reason: str, *, person: str | None = None, ticket: str | None = None
+    ) -> int:
+        """End the sessions of a person, of a ticket, or all; the number ended."""
         ended = 0
         for connection in list(self._open.values()):
-            if person is None or connection.admission.grant.person == person:
-                connection.session.end(fault, reason)
+            grant = connection.admission.grant
+            if person in (None, grant.person) and ticket in (None, grant.ticket):
+                connection.shut(fault, reason)
                 ended += 1
         return ended
 
@@ -120,7 +123,7 @@ class PostgresDoor:
         """End one session; False when it is not open at this door."""
         for connection in list(self._open.values()):
             if connection.admission.session == session:
-                connection.session.end(fault, reason)
+                connection.shut(fault, reason)
                 return True
         return False
 
@@ -158,6 +161,8 @@ class PostgresDoor:
         connection = self._connection(wire, decoder, admission, group)
         self._open[connection.key] = connection
         try:
+            # Now that whoever ends sessions finds this one: what ended between the decision and this line?
+            await self._admissions.decide_again(admission)
             passed = {name: value for name, value in opening.parameters.items() if name in _PASSED_PARAMETERS}
             await connection.run(self._origins, passed)
         finally:
