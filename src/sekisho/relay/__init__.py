@@ -5,4 +5,5 @@ accounts    the accounts of persons and rows that sessions share
 facts       what a door records
 tables      the sessions table
 postgres    the PostgreSQL door
+record      recordings of interactive sessions
 """

@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, String, Table, Text
 
+import sekisho.relay.record.tables  # noqa: F401 (the tables of the recordings are declared with the doors')
 from sekisho.ledger import Recorded, Writes, projects, values_of
 from sekisho.ledger.tables import Timestamp, metadata
 from sekisho.relay.facts import SessionClosed, SessionOpened, Statement, Statements

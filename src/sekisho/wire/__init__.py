@@ -2,4 +2,5 @@
 
 faults      what a peer can do wrong on the wire (SEK-WIRE-…)
 postgres    PostgreSQL frontend/backend protocol 3.0
+asciicast   asciicast v2, the written form of a terminal session
 """
