@@ -13,6 +13,7 @@ from gate.gate_examples import HOUR, NOON, SINCE, STAFF, asked, emergency
 from sekisho.faults import Fault, FaultKind
 from sekisho.gate import faults
 from sekisho.gate.decide import RULES, AccessRequest, Grant, State, Ticket, decide
+from sekisho.gate.facts import Bulk, Limits, Unmask
 from sekisho.gate.policy import Policy
 from sekisho.gate.refusal import Refusal
 from sekisho.gate.standing import Standing
@@ -177,6 +178,44 @@ def test_a_bulk_request_needs_two_approvers_of_two_employers() -> None:
     assert refused(REQUEST, found) is faults.NOT_APPROVED
 
 
+BULK = Bulk(
+    limits=Limits(**dict.fromkeys(Limits.__struct_fields__, 10_000)),
+    unmask=(Unmask(item="name", reason="letters are to be printed"),),
+)
+
+
+def test_a_bulk_allowance_opens_the_inner_door_and_widens_nothing_else() -> None:
+    policy = Policy(doors=("postgres", "workspace"), largest_bulk=BULK.limits)
+    found = state("mori", "hara", asked=asked(bulk=BULK), policy=policy)
+    inner = decide(replace(REQUEST, door="inner"), found)
+    assert isinstance(inner, Grant)
+    assert (inner.door, inner.limits, inner.unmask) == ("inner", BULK.limits, {"name"})
+    for door in ("postgres", "workspace"):  # what a terminal is shown stays small and masked
+        outer = decide(replace(REQUEST, door=door), found)
+        assert isinstance(outer, Grant)
+        assert (outer.door, outer.limits, outer.unmask) == (door, asked().limits, {"phone"})
+    assert refused(replace(REQUEST, door="ssh"), found) is faults.OTHER_TARGET
+    assert refused(replace(REQUEST, door="inner"), GOOD) is faults.OTHER_TARGET
+
+
+def test_a_bulk_allowance_needs_the_policy_and_two_approvals() -> None:
+    request = replace(REQUEST, door="inner")
+    wide = Policy(doors=("postgres", "workspace"), largest_bulk=BULK.limits)
+    less = msgspec.structs.replace(BULK.limits, day_rows=9_999)
+    both = state("mori", "hara", asked=asked(bulk=BULK), policy=wide)
+    assert isinstance(decide(request, both), Grant)
+    assert refused(request, state("mori", asked=asked(bulk=BULK), policy=wide)) is faults.NOT_APPROVED
+    assert refused(request, replace(both, policy=Policy(largest_bulk=BULK.limits))) is faults.DOOR_NOT_ALLOWED
+    assert (
+        refused(request, replace(both, policy=Policy(doors=("postgres", "workspace"))))
+        is faults.BULK_ABOVE_POLICY
+    )
+    assert (
+        refused(request, replace(both, policy=msgspec.structs.replace(wide, largest_bulk=less)))
+        is faults.BULK_ABOVE_POLICY
+    )
+
+
 def test_a_broken_glass_is_small_or_nothing() -> None:
     request = replace(REQUEST, ticket="B-0001")
 
@@ -189,6 +228,7 @@ def test_a_broken_glass_is_small_or_nothing() -> None:
     assert refused(request, broken(closes=NOON + 2 * HOUR)) is faults.GLASS_TOO_LARGE
     assert refused(request, broken(limits=asked().limits)) is faults.GLASS_TOO_LARGE
     assert refused(request, broken(unmask=asked().unmask)) is faults.GLASS_TOO_LARGE
+    assert refused(request, broken(bulk=BULK)) is faults.GLASS_TOO_LARGE
     # Emergencies keep no hours; a locked dataset stays locked, and who left stays out.
     assert isinstance(decide(request, replace(broken(), policy=Policy(hours=(0, 1)))), Grant)
     assert refused(request, replace(broken(), dataset=LOCKED)) is NOT_DESCRIBED

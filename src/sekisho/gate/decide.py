@@ -18,6 +18,9 @@ from sekisho.gate.standing import Standing
 from sekisho.register.standing import DatasetStanding, LockedDataset
 
 JST: Final = timezone(timedelta(hours=9), "JST")
+# The doors of a ticket's workspace: from a terminal into it, and from it to the target.
+WORKSPACE: Final = "workspace"
+INNER: Final = "inner"
 _HOUR: Final = 3_600_000_000
 _MINUTE: Final = 60_000_000
 _MINT: Final = object()
@@ -104,17 +107,19 @@ def decide(request: AccessRequest, state: State) -> Grant | Refusal:
     if state.ticket is None or state.policy is None:  # the rules have refused these; a Grant needs them still
         return Refusal(faults.STATE_UNKNOWN, {"part": "ticket"})
     asked = state.ticket.requested
+    # What lands in the workspace has limits of its own; what a terminal is shown keeps the ticket's.
+    bulk = asked.bulk if request.door == INNER else None
     return Grant(
         person=asked.person,
         ticket=asked.ticket,
         organisation=asked.organisation,
         dataset=asked.dataset,
         target=asked.target,
-        door=asked.door,
+        door=request.door,
         purpose=asked.purpose,
         closes=asked.closes,
-        limits=asked.limits,
-        unmask=frozenset(unmask.item for unmask in asked.unmask),
+        limits=bulk.limits if bulk else asked.limits,
+        unmask=frozenset(unmask.item for unmask in (bulk.unmask if bulk else asked.unmask)),
         unknown_lineage=state.policy.unknown_lineage,
         broken_glass=state.ticket.broken_glass,
         mint=_MINT,
@@ -159,7 +164,12 @@ def _glass_is_small(request: AccessRequest, state: State) -> Refusal | None:
         return None
     asked = ticket.requested
     longest = policy.break_glass_minutes * _MINUTE
-    if asked.unmask or asked.closes - asked.opens > longest or not asked.limits.within(policy.break_glass):
+    if (
+        asked.bulk
+        or asked.unmask
+        or asked.closes - asked.opens > longest
+        or not asked.limits.within(policy.break_glass)
+    ):
         return Refusal(faults.GLASS_TOO_LARGE, {"ticket": asked.ticket})
     return None
 
@@ -184,7 +194,12 @@ def _same_target(request: AccessRequest, state: State) -> Refusal | None:
     if state.ticket is None:
         return None
     asked = state.ticket.requested
-    if (asked.target, asked.door) != (request.target, request.door):
+    doors = {asked.door}
+    if asked.bulk is not None:
+        doors.add(WORKSPACE)
+    if WORKSPACE in doors:
+        doors.add(INNER)
+    if asked.target != request.target or request.door not in doors:
         return Refusal(faults.OTHER_TARGET, {"ticket": asked.ticket, "target": request.target})
     return None
 
@@ -194,7 +209,8 @@ def _policy_known(request: AccessRequest, state: State) -> Refusal | None:
 
 
 def _door_allowed(request: AccessRequest, state: State) -> Refusal | None:
-    if state.policy is not None and request.door not in state.policy.doors:
+    door = WORKSPACE if request.door == INNER else request.door
+    if state.policy is not None and door not in state.policy.doors:
         return Refusal(faults.DOOR_NOT_ALLOWED, {"door": request.door})
     return None
 
@@ -215,6 +231,12 @@ def _within_policy(request: AccessRequest, state: State) -> Refusal | None:
         return None
     asked, policy = state.ticket.requested, state.policy
     too_much = policy.largest is not None and not asked.limits.within(policy.largest)
+    if asked.bulk is not None and (
+        policy.largest_bulk is None
+        or not asked.bulk.limits.within(policy.largest_bulk)
+        or not asked.bulk.limits.sensible()
+    ):
+        return Refusal(faults.BULK_ABOVE_POLICY, {"ticket": asked.ticket})
     too_long = asked.closes - asked.opens > policy.longest_hours * _HOUR
     if too_much or too_long or not asked.limits.sensible():
         return Refusal(faults.ABOVE_POLICY, {"ticket": asked.ticket})
@@ -328,9 +350,9 @@ RULES: Final = (
 
 
 def act_of(asked: TicketRequested, policy: Policy) -> Act:
-    """What the duty matrix calls this request: above the bulk limit, a bulk pull."""
-    bulk = policy.bulk_persons is not None and asked.limits.ticket_persons > policy.bulk_persons
-    return Act.BULK_PULL if bulk else Act.TICKET
+    """What the duty matrix calls this request: with a bulk allowance, or above the bulk limit, a bulk pull."""
+    above = policy.bulk_persons is not None and asked.limits.ticket_persons > policy.bulk_persons
+    return Act.BULK_PULL if above or asked.bulk is not None else Act.TICKET
 
 
 def approved(asked: TicketRequested, policy: Policy, requester: Actor, approvers: Iterable[Actor]) -> Case:

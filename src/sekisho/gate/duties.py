@@ -55,6 +55,7 @@ class Act(StrEnum):
     ATTRIBUTION = "attribution"
     POLICY = "policy"
     OFF_BOARDING = "off_boarding"
+    RECORDING = "recording"  # watching one that shows personal data
 
 
 class Note(StrEnum):
@@ -71,7 +72,7 @@ class Note(StrEnum):
 
 
 # Roles: worker, operator's manager, lead processor's manager, client, log custodian, auditor, investigator,
-# privacy officer, administrator. Break-glass is ours; every other row is section D of the requirements.
+# privacy officer, administrator. Break-glass and recording are ours; every other row is section D of the requirements.
 DUTIES_TABLE: Final = """
 ticket            | R | A              | V        | V         | -         | I         | -          | V | -
 session           | X | V              | -        | V(digest) | -         | I         | V(hold)    | - | -
@@ -92,6 +93,7 @@ person_notice     | - | -              | H        | A         | -         | -   
 attribution       | - | R              | R        | C         | -         | -         | A          | - | -
 policy            | - | R              | R        | N         | -         | I         | -          | A | X(approved)
 off_boarding      | - | X              | N        | N         | -         | I         | -          | N | X
+recording         | - | R              | R        | V         | -         | R         | R(hold)    | A | -
 """
 
 Cell = dict[Part, frozenset[Note]]

@@ -14,11 +14,19 @@ class Unmask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reason: str
 
 
+class Bulk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may land in the ticket's workspace, beside what a terminal may be shown. `unmask` are the items that the
+    files hold in clear; all other personal columns are masked in them as well."""
+
+    limits: Limits
+    unmask: tuple[Unmask, ...] = ()
+
+
 @fact("gate.ticket_requested", version=1)
 class TicketRequested(Fact):
     """Asks for one door of one target to one client organisation's dataset, for one purpose and window.
 
-    `amends` names the ticket that this one is to follow, or is ""; the former one stays as it is."""
+    `bulk` also opens the inner door, from the ticket's workspace to the target. `amends` names the ticket that this one is to follow, or is ""; the former one stays as it is."""
 
     ticket: str
     person: str
@@ -32,6 +40,7 @@ class TicketRequested(Fact):
     limits: Limits
     unmask: tuple[Unmask, ...] = ()
     amends: str = ""
+    bulk: Bulk | None = None
 
 
 @fact("gate.ticket_approved", version=1)

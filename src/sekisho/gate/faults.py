@@ -201,3 +201,10 @@ FACT_MISSING = fault_kind(
     ja="公開ログにはこのアクセスを制限する記録 {seq} がありますが、データベースにはありません。"
     "何も開かれておらず、記録されました。",
 )
+BULK_ABOVE_POLICY = fault_kind(
+    "SEK-GATE-034",
+    en="Ticket {ticket} asks for a bulk allowance that the policy does not give. Nothing was opened; ask for less, or "
+    "have the policy changed.",
+    ja="チケット {ticket} の一括取得枠は方針の範囲を超えています。何も開かれていません。範囲内で申請するか、"
+    "方針の変更を依頼してください。",
+)

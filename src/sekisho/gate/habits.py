@@ -77,12 +77,14 @@ async def read_habits(connection: Connection, person: str, until: int) -> Habits
 def compare(asked: TicketRequested, habits: Habits) -> Unusual:
     """Pure: what stands out of this request."""
     first = habits.tickets == 0
+    most = max(asked.limits.ticket_persons, asked.bulk.limits.ticket_persons if asked.bulk else 0)
+    shown = (*asked.unmask, *(asked.bulk.unmask if asked.bulk else ()))
     return Unusual(
         first=first,
-        more_persons=not first and asked.limits.ticket_persons > habits.largest_persons,
+        more_persons=not first and most > habits.largest_persons,
         longer=not first and (asked.closes - asked.opens) / 3_600_000_000 > habits.longest_hours,
         new_items=()
         if first
-        else tuple(unmask.item for unmask in asked.unmask if unmask.item not in habits.unmasked),
+        else tuple(unmask.item for unmask in shown if unmask.item not in habits.unmasked),
         new_dataset=not first and asked.dataset not in habits.datasets,
     )

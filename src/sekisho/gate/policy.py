@@ -20,7 +20,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """`hours` are the hours of the day (JST) in which doors open: (8, 20) is from 8:00 to 19:59.
 
     `largest` bounds what any ticket lets pass, `longest_hours` its window. A ticket for more than
-    `bulk_persons` persons needs the approvals of a bulk pull. `unknown_lineage` "refuse" overrules targets that
+    `bulk_persons` persons needs the approvals of a bulk pull, and so does one with a bulk allowance for its
+    workspace; `largest_bulk` bounds those, and None allows none. `uploads` lets a worker put files of the own
+    terminal, of at most `upload_bytes` bytes, into the workspace. `unknown_lineage` "refuse" overrules targets that
     would mask columns of unknown lineage. A worker needs the trainings
     `courses` and the attestations `rules`.
     """
@@ -30,6 +32,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     largest: Limits | None = None
     longest_hours: int = 31 * 24
     bulk_persons: int | None = None
+    largest_bulk: Limits | None = None
+    uploads: bool = False
+    upload_bytes: int = 1 << 20
     unknown_lineage: Literal["target", "refuse"] = "target"
     courses: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
@@ -56,6 +61,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "break_glass_minutes": not 1 <= self.break_glass_minutes <= 24 * 60,
             "review_hours": not 1 <= self.review_hours <= 72,
             "largest": self.largest is not None and not self.largest.sensible(),
+            "largest_bulk": self.largest_bulk is not None and not self.largest_bulk.sensible(),
+            "upload_bytes": not 0 < self.upload_bytes <= 1 << 20,
             "break_glass": not self.break_glass.sensible(),
         }
         return tuple(name for name, is_wrong in wrong.items() if is_wrong)

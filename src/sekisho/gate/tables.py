@@ -32,6 +32,9 @@ tickets = Table(
     Column("closes", BigInteger, nullable=False),
     Column("persons", BigInteger, nullable=False),  # the ticket's budget
     Column("unmask", Text, nullable=False),  # items, separated by spaces
+    Column(
+        "bulk", BigInteger, nullable=False
+    ),  # persons that may land in the workspace; 0 without an allowance
     Column("amends", String(64), nullable=False),
     Column("broken_glass", Boolean, nullable=False),
     Column("requested", Timestamp, nullable=False),
@@ -107,6 +110,7 @@ def _ticket(write: Writes, asked: TicketRequested, recorded: Recorded, *, broken
     del row["limits"]
     row["persons"] = asked.limits.ticket_persons
     row["unmask"] = " ".join(unmask.item for unmask in asked.unmask)
+    row["bulk"] = asked.bulk.limits.ticket_persons if asked.bulk else 0
     row |= {"requested": recorded.at, "request": recorded.leaf_hash.hex(), "broken_glass": broken_glass}
     # A name is given once: the ledger refuses a second request under it.
     write.insert(tickets, {**row, "approver": "", "closed": False, "ending": ""})

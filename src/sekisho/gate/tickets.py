@@ -93,7 +93,11 @@ def check_ticket(asked: TicketRequested) -> None:
         wrong.append("window")
     if not asked.limits.sensible():
         wrong.append("limits")
-    if any(not unmask.reason.strip() or not unmask.item for unmask in asked.unmask):
+    bulk = asked.bulk
+    if bulk is not None and not bulk.limits.sensible():
+        wrong.append("bulk")
+    shown = (*asked.unmask, *(bulk.unmask if bulk else ()))
+    if any(not unmask.reason.strip() or not unmask.item for unmask in shown):
         wrong.append("unmask")
     if wrong:
         raise Fault(faults.BAD_TICKET, ticket=asked.ticket, fields=", ".join(wrong))

@@ -3,6 +3,9 @@
 What is durable is `budget_use` (leases, less what was given back) and the set of persons that each closed
 session saw. A session that never closed (a crash) has its leases counted in full and its set unknown: its
 persons count again, none is forgotten.
+
+The inner door, which fills workspaces, has accounts of its own: a bulk allowance must not widen what terminals are
+shown, and a bulk pull must not use that up.
 """
 
 from datetime import UTC, datetime
@@ -11,7 +14,7 @@ from pyroaring import BitMap64
 from sqlalchemy import ColumnElement, select
 
 from sekisho.gate.budget import Account, Meter, Scope, limits_of
-from sekisho.gate.decide import JST, Grant
+from sekisho.gate.decide import INNER, JST, Grant
 from sekisho.gate.tables import budget_use
 from sekisho.ledger import Ledger
 from sekisho.relay.tables import sessions
@@ -29,13 +32,16 @@ class AccountBook:
         """The meter of a new session; reads durable use for accounts that this process has not touched yet."""
         day = now.astimezone(JST).date()
         since = datetime(day.year, day.month, day.day, tzinfo=JST).astimezone(UTC)
-        mine = sessions.c.person == grant.person
+        inner = grant.door == INNER
+        same_side = sessions.c.door == INNER if inner else sessions.c.door != INNER
+        side = "inner:" if inner else ""
+        mine = (sessions.c.person == grant.person) & same_side
         wanted: list[tuple[Scope, str, ColumnElement[bool]]] = [
-            (Scope.DAY, f"day:{grant.person}:{day}", mine & (sessions.c.opened >= since)),
-            (Scope.TICKET, f"ticket:{grant.ticket}", sessions.c.ticket == grant.ticket),
+            (Scope.DAY, f"{side}day:{grant.person}:{day}", mine & (sessions.c.opened >= since)),
+            (Scope.TICKET, f"{side}ticket:{grant.ticket}", (sessions.c.ticket == grant.ticket) & same_side),
             (
                 Scope.CLIENT,
-                f"client:{grant.person}:{grant.organisation}",
+                f"{side}client:{grant.person}:{grant.organisation}",
                 mine & (sessions.c.organisation == grant.organisation),
             ),
         ]
