@@ -77,5 +77,5 @@ def _asked(write: Writes, fact: ViewAsked, recorded: Recorded) -> None:
 
 @projects(ViewApproved)
 def _approved(write: Writes, fact: ViewApproved, recorded: Recorded) -> None:
-    given = {"approver": fact.approver, "approved": recorded.at}
+    given: dict[str, Value] = {"approver": fact.approver, "approved": recorded.at}
     write.update(recording_views, {"request": fact.request}, given)
