@@ -74,7 +74,8 @@ class TargetAdded(Fact):
 class DatasetAdded(Fact):
     """A client organisation's dataset: its tables on a target, and the login that reaches them.
 
-    `secret` commits to the password of `role`, which no operator ever sees."""
+    `secret` commits to the password of `role`, which no operator ever sees. `proposal` is the leaf hash (hex) of
+    the proposal to which a second person agreed here, "" where none was needed."""
 
     dataset: str
     organisation: str
@@ -83,6 +84,28 @@ class DatasetAdded(Fact):
     role: str
     secret: Commitment
     tables: tuple[TableEntry, ...]
+    proposal: str = ""
+
+
+@fact("register.catalogue_proposed", version=1)
+class CatalogueProposed(Fact):
+    """Somebody asks that `change` be recorded; it waits for a second person. `loosens` names the places that
+    would be reached, shown or counted less than now, `replaces` what stands now (`changes.state_of`)."""
+
+    change: DatasetAdded
+    replaces: str
+    loosens: tuple[str, ...]
+    reason: str
+
+
+@fact("register.scan_kept", version=1)
+class ScanKept(Fact):
+    """What a scan proposed is kept for those who confirm it at the console. It holds names of tables and columns
+    and no value of a person; it is a confidential part all the same, for what it tells of the target."""
+
+    target: str
+    datasets: int
+    proposal: Commitment
 
 
 @fact("register.dataset_described", version=1)

@@ -330,3 +330,26 @@ SHARED_TABLE: Final = fault_kind(
     ja="表{table}には列{column}で区別される複数の委託元の行があります。関所では分けられないため、取り込んでいません。"
     "委託元ごとのビューを作り、もう一度調べてください。",
 )
+NO_SUCH_PROPOSAL: Final = fault_kind(
+    "SEK-REG-187",
+    en="The proposal {proposal} is not open, or the dataset has changed since. Nothing was changed; propose it anew.",
+    ja="提案{proposal}は未処理のものではないか、その後データセットが変わりました。何も変更していません。"
+    "改めて提案してください。",
+)
+SECOND_PERSON: Final = fault_kind(
+    "SEK-REG-188",
+    en="You proposed this change of {dataset} yourself. Nothing was changed; somebody else has to agree.",
+    ja="{dataset}のこの変更は本人の提案です。何も変更していません。別の人の同意が必要です。",
+)
+ID_TAKEN: Final = fault_kind(
+    "SEK-REG-189",
+    en="The ID {text} is registered already. Nothing was taken over; choose another one, or correct that row.",
+    ja="ID {text}は既に登録されています。何も取り込んでいません。別のIDにするか、その行を訂正してください。",
+)
+CLEAR_ONLY_HERE: Final = fault_kind(
+    "SEK-REG-190",
+    en="Without TLS a target may only be at a loopback address, and {host} is none. Nothing was changed; give the"
+    " certificate of its authority.",
+    ja="TLSなしの対象はループバックアドレスに限られ、{host}は該当しません。何も変更していません。"
+    "認証局の証明書を登録してください。",
+)

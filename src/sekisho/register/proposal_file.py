@@ -6,17 +6,17 @@ subjects are refused; so is a table that another dataset has, and one that holds
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from sekisho.faults import Fault
-from sekisho.ledger import Ledger, Recorded
+from sekisho.ledger import Commitment, Ledger, Recorded, Sealed
 from sekisho.ledger.vault import CHECKPOINT
 from sekisho.register import faults
 from sekisho.register.catalogue import Catalogue, find_catalogue, organisation_names
-from sekisho.register.facts import ColumnEntry, DatasetAdded, TableEntry
+from sekisho.register.facts import ColumnEntry, DatasetAdded, DatasetDescribed, TableEntry
 from sekisho.register.intake import description
 from sekisho.register.inventory import Dataset
 from sekisho.register.proposal import Proposal, ProposedDataset, ProposedTable
@@ -67,6 +67,14 @@ def confirmed(proposal: Proposal) -> tuple[ProposedDataset, ...]:
     return tuple(dataset for dataset in proposal.datasets if dataset.confirmed)
 
 
+class Prepared(NamedTuple):
+    """What a confirmed dataset becomes: what is known of it, how the checkpoint opens it, and its new secret."""
+
+    described: DatasetDescribed
+    added: DatasetAdded
+    parts: tuple[Sealed, ...]
+
+
 async def confirm(
     ledger: Ledger, proposal: Proposal, passwords: Mapping[str, str], *, by: str
 ) -> tuple[Recorded, ...]:
@@ -75,30 +83,45 @@ async def confirm(
     `passwords` are those of the roles; they are sealed and never shown. Raises Fault, naming what is missing, before
     anything is recorded. A dataset opens only when the register also knows its hops, contracts and holders.
     """
-    chosen = confirmed(proposal)
+    recorded = []
+    for one in await prepare(ledger, proposal, passwords):
+        recorded.append(await ledger.record(one.described, by=by, about=one.described.dataset))
+        recorded.append(await ledger.record(one.added, by=by, about=one.added.dataset, parts=one.parts))
+    return tuple(recorded)
+
+
+async def prepare(
+    ledger: Ledger,
+    proposal: Proposal,
+    passwords: Mapping[str, str],
+    kept: Mapping[str, Commitment] | None = None,
+) -> tuple[Prepared, ...]:
+    """The facts of the confirmed datasets, none of them recorded. `kept` are secrets of roles that stay as they are.
+
+    Raises Fault as `confirm`."""
+    chosen, kept = confirmed(proposal), kept or {}
     async with ledger.read() as connection:
         catalogue = await find_catalogue(connection, proposal.target)
         organisations = await organisation_names(connection)
     if catalogue is None:
         raise Fault(faults.UNKNOWN_TARGET, target=proposal.target)
-    _check(chosen, catalogue, organisations, passwords)
-    recorded = []
+    _check(chosen, catalogue, organisations, {**kept, **passwords})
+    found = []
     for dataset in chosen:
-        entries = tuple(_entry(table) for table in dataset.tables)
-        described = description(_described(proposal, dataset))
-        recorded.append(await ledger.record(described, by=by, about=dataset.dataset))
-        secret = ledger.vault.seal(CHECKPOINT, passwords[dataset.role].encode())
+        parts: tuple[Sealed, ...] = ()
+        if dataset.role in passwords:
+            parts = (ledger.vault.seal(CHECKPOINT, passwords[dataset.role].encode()),)
         added = DatasetAdded(
             dataset=dataset.dataset,
             organisation=dataset.organisation,
             target=proposal.target,
             name=dataset.name,
             role=dataset.role,
-            secret=secret.commitment,
-            tables=entries,
+            secret=parts[0].commitment if parts else kept[dataset.role],
+            tables=tuple(_entry(table) for table in dataset.tables),
         )
-        recorded.append(await ledger.record(added, by=by, about=dataset.dataset, parts=[secret]))
-    return tuple(recorded)
+        found.append(Prepared(description(_described(proposal, dataset)), added, parts))
+    return tuple(found)
 
 
 def _check(

@@ -11,6 +11,7 @@ from sekisho.ledger.tables import Timestamp, metadata
 from sekisho.register.facts import (
     CampaignAnswered,
     CampaignOpened,
+    CatalogueProposed,
     CertificateStated,
     ContractAdded,
     DatasetAdded,
@@ -23,6 +24,7 @@ from sekisho.register.facts import (
     HopApproved,
     MeasureStated,
     OrganisationAdded,
+    ScanKept,
     SupervisionRecorded,
     TargetAdded,
     TieAdded,
@@ -63,6 +65,28 @@ datasets = Table(
     Column("secret", String(64), nullable=False),
     # The catalogue entries as msgspec JSON: read whole, never searched.
     Column("tables", LargeBinary, nullable=False),
+)
+
+# `seq` is where the fact of the proposal is; what it proposes is read from there.
+catalogue_proposals = Table(
+    "catalogue_proposals",
+    metadata,
+    Column("proposal", String(64), primary_key=True),
+    Column("dataset", String(64), nullable=False, index=True),
+    Column("target", String(64), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("proposer", String(64), nullable=False),
+    Column("proposed", Timestamp, nullable=False),
+    Column("agreed", String(64), nullable=False),
+)
+
+scans = Table(
+    "register_scans",
+    metadata,
+    Column("target", String(64), primary_key=True),
+    Column("proposal", String(64), nullable=False),
+    Column("person", String(64), nullable=False),
+    Column("at", Timestamp, nullable=False),
 )
 
 # Days are ISO texts, lists are msgspec JSON: a row is read whole, and its fields are not searched.
@@ -238,6 +262,33 @@ def _dataset(write: Writes, fact: DatasetAdded, recorded: Recorded) -> None:
             "secret": fact.secret,
             "tables": msgspec.json.encode(fact.tables),
         },
+    )
+    if fact.proposal:
+        write.update(catalogue_proposals, {"proposal": fact.proposal}, {"agreed": recorded.by})
+
+
+@projects(CatalogueProposed)
+def _catalogue_proposed(write: Writes, fact: CatalogueProposed, recorded: Recorded) -> None:
+    write.upsert(
+        catalogue_proposals,
+        {"proposal": recorded.leaf_hash.hex()},
+        {
+            "dataset": fact.change.dataset,
+            "target": fact.change.target,
+            "seq": recorded.seq,
+            "proposer": recorded.by,
+            "proposed": recorded.at,
+            "agreed": "",
+        },
+    )
+
+
+@projects(ScanKept)
+def _scan_kept(write: Writes, fact: ScanKept, recorded: Recorded) -> None:
+    write.upsert(
+        scans,
+        {"target": fact.target},
+        {"proposal": fact.proposal, "person": recorded.by, "at": recorded.at},
     )
 
 

@@ -66,11 +66,14 @@ MAX_CELL: Final = 10_000
 
 
 class Kind(NamedTuple):
-    """What may stand in a cell. `read` raises ValueError or Fault when it is something else."""
+    """What may stand in a cell. `read` raises ValueError or Fault when it is something else. `choices` are all there
+    is where the words are fixed; `many` says that a cell may hold several."""
 
     read: Callable[[str], Any]
     write: Callable[[Any], str]
     example: str
+    choices: tuple[str, ...] = ()
+    many: bool = False
 
 
 class Column(NamedTuple):
@@ -134,7 +137,7 @@ def _day(text: str) -> date:
 
 
 def _choice(choices: type[_Choice]) -> Kind:
-    return Kind(choices, str, next(iter(choices)).value)
+    return Kind(choices, str, next(iter(choices)).value, tuple(choices))
 
 
 def _choices(choices: type[_Choice]) -> Kind:
@@ -142,6 +145,8 @@ def _choices(choices: type[_Choice]) -> Kind:
         lambda text: frozenset(choices(word) for word in _words(text)),
         lambda held: LIST_MARK.join(choice.value for choice in choices if choice in held),
         LIST_MARK.join(list(choices)[:2]),
+        tuple(choices),
+        many=True,
     )
 
 
@@ -150,6 +155,7 @@ IDS: Final = Kind(
     lambda text: frozenset(_id(word) for word in _words(text)),
     lambda ids: LIST_MARK.join(sorted(ids)),
     "aoba-members; aoba-orders",
+    many=True,
 )
 TEXT: Final = Kind(str, str, "青葉健康")
 WORDS: Final = Kind(_words, _written_words, "保守一課; 保守二課")
@@ -325,6 +331,11 @@ def read_register(path: Path, held: RegisterTables = NOTHING) -> RegisterTables 
         grid = read_grid(path)
     except Fault as fault:
         return Rejected((CellFault(fault),))
+    return read_lines(grid, held)
+
+
+def read_lines(grid: Grid, held: RegisterTables = NOTHING) -> RegisterTables | Rejected:
+    """The same for cells that do not come from a file."""
     reader = _Reader(grid, held)
     reader.read()
     if reader.found:
@@ -346,6 +357,17 @@ def read_register(path: Path, held: RegisterTables = NOTHING) -> RegisterTables 
 
 def write_register(tables: RegisterTables, path: Path, *, japanese: bool = False) -> None:
     """Write all sheets, with English or Japanese headings. A path without a suffix becomes a folder of CSV files."""
+    headings = {}
+    grid = {}
+    for sheet in SHEETS:
+        title = sheet.ja if japanese else sheet.name
+        headings[title] = [column.ja if japanese else column.name for column in sheet.columns]
+        grid[title] = written_rows(tables, sheet)
+    write_grid(path, headings, grid)
+
+
+def written_rows(tables: RegisterTables, sheet: Sheet) -> list[list[str]]:
+    """The rows of one sheet, each with the text of every column."""
     parties = tables.parties
     values: dict[str, tuple[Any, ...]] = {
         "parties": parties.persons,
@@ -358,13 +380,7 @@ def write_register(tables: RegisterTables, path: Path, *, japanese: bool = False
         "measures": tables.profiles.measures,
         "certificates": tables.certificates,
     }
-    headings = {}
-    grid = {}
-    for sheet in SHEETS:
-        title = sheet.ja if japanese else sheet.name
-        headings[title] = [column.ja if japanese else column.name for column in sheet.columns]
-        grid[title] = [_written(sheet, value) for value in values[sheet.name]]
-    write_grid(path, headings, grid)
+    return [_written(sheet, value) for value in values[sheet.name]]
 
 
 def _written(sheet: Sheet, value: Any) -> list[str]:

@@ -1,0 +1,103 @@
+"""Changes to the catalogue: what masks more takes one person, what shows or reaches more takes two.
+
+A proposal opens nothing. Whoever agrees names it by the leaf hash of its fact; it is void when the dataset has
+changed since. Whether the two are different humans who hold the role for it, the caller has checked for the first
+one, and `agree` checks that they are not the same.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import select
+
+from sekisho.faults import Fault
+from sekisho.ledger import Connection, Ledger, Recorded, Sealed
+from sekisho.register import faults
+from sekisho.register.catalogue import Dataset, find_catalogue
+from sekisho.register.facts import CatalogueProposed, DatasetAdded, TableEntry
+from sekisho.register.tables import catalogue_proposals
+
+
+def loosened(before: Dataset | None, after: DatasetAdded) -> tuple[str, ...]:
+    """What the change would open, show or count less, each as a place; empty when it only masks more."""
+    if before is None:
+        return (after.dataset,)
+    found = [
+        name for name in ("organisation", "target", "role") if getattr(before, name) != getattr(after, name)
+    ]
+    old = {(table.schema, table.name): table for table in before.tables}
+    for table in after.tables:
+        found += _loosened_table(old.get((table.schema, table.name)), table)
+    return tuple(found)
+
+
+def _loosened_table(before: TableEntry | None, after: TableEntry) -> list[str]:
+    name = f"{after.schema}.{after.name}"
+    if before is None:
+        return [name]
+    found = []
+    counts_less = before.subject != after.subject or after.rows_per_subject > before.rows_per_subject
+    if (before.metered and not after.metered) or counts_less:
+        found.append(f"{name} (persons)")
+    columns = {column.name: column for column in before.columns}
+    for column in after.columns:
+        old = columns.get(column.name)
+        # Another item is another reason to be asked for: a ticket may unmask the new one and not the old one.
+        if (old is None and not column.personal) or (
+            old is not None and old.personal and (not column.personal or column.item != old.item)
+        ):
+            found.append(f"{name}.{column.name}")
+    return found
+
+
+def state_of(dataset: Dataset | None) -> str:
+    """What a proposal replaces: a digest of how the dataset is catalogued now, "" when it is not."""
+    if dataset is None:
+        return ""
+    return hashlib.sha256(
+        msgspec.json.encode(
+            (dataset.organisation, dataset.target, dataset.role, dataset.secret, dataset.tables)
+        )
+    ).hexdigest()
+
+
+async def change_catalogue(
+    ledger: Ledger, added: DatasetAdded, *, by: str, reason: str, parts: Sequence[Sealed] = ()
+) -> Recorded:
+    """Record the change at once where it only masks more, else as a proposal that waits for a second person."""
+    async with ledger.read() as connection:
+        before = await _find(connection, added)
+    loosens = loosened(before, added)
+    if not loosens:
+        return await ledger.record(added, by=by, about=added.dataset, parts=parts)
+    proposed = CatalogueProposed(change=added, replaces=state_of(before), loosens=loosens, reason=reason)
+    return await ledger.record(proposed, by=by, about=added.dataset, parts=parts)
+
+
+async def agree(ledger: Ledger, proposal: str, *, by: str) -> Recorded:
+    """Be the second person: the catalogue is as proposed from here on.
+
+    Raises Fault NO_SUCH_PROPOSAL, also when the dataset has changed since, or SECOND_PERSON."""
+    async with ledger.read() as connection:
+        query = select(catalogue_proposals.c.seq).where(catalogue_proposals.c.proposal == proposal)
+        seq = await connection.scalar(query)
+    found = await ledger.facts(seq, 1) if seq is not None else []
+    # The row says where the fact is; what was proposed is read from the fact, whose bytes must have this hash.
+    fact = found[0].typed() if found and found[0].leaf_hash.hex() == proposal else None
+    if not isinstance(fact, CatalogueProposed):
+        raise Fault(faults.NO_SUCH_PROPOSAL, proposal=proposal[:64])
+    if by == found[0].by:
+        raise Fault(faults.SECOND_PERSON, dataset=fact.change.dataset)
+    async with ledger.read() as connection:
+        if state_of(await _find(connection, fact.change)) != fact.replaces:
+            raise Fault(faults.NO_SUCH_PROPOSAL, proposal=proposal[:64])
+    agreed = msgspec.structs.replace(fact.change, proposal=proposal)
+    return await ledger.record(agreed, by=by, about=agreed.dataset)
+
+
+async def _find(connection: Connection, added: DatasetAdded) -> Dataset | None:
+    catalogue = await find_catalogue(connection, added.target)
+    if catalogue is None:
+        raise Fault(faults.UNKNOWN_TARGET, target=added.target)
+    return next((one for one in catalogue.datasets if one.dataset == added.dataset), None)
