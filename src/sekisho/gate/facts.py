@@ -26,7 +26,8 @@ class Bulk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class TicketRequested(Fact):
     """Asks for one door of one target to one client organisation's dataset, for one purpose and window.
 
-    `bulk` also opens the inner door, from the ticket's workspace to the target. `amends` names the ticket that this one is to follow, or is ""; the former one stays as it is."""
+    `bulk` also opens the inner door, from the ticket's workspace to the target. `amends` names the ticket that this
+    one is to follow, or is ""; the former one stays as it is."""
 
     ticket: str
     person: str

@@ -6,8 +6,8 @@ DISK = fault_kind(
     "SEK-WORK-001",
     en="The workspace's disk failed or is full ({reason}). What was kept before stays as it was; nothing more is "
     "written. Tell the administrator.",
-    ja="作業領域のディスクに異常があるか、空きがありません ({reason})。それまでの内容はそのまま残り、以降は書き込まれません。"
-    "管理者に連絡してください。",
+    ja="作業領域のディスクに異常があるか、空きがありません ({reason})。"
+    "それまでの内容はそのまま残り、以降は書き込まれません。管理者に連絡してください。",
 )
 DAMAGED = fault_kind(
     "SEK-WORK-002",
@@ -56,20 +56,21 @@ SANDBOX_FAILED = fault_kind(
 )
 CLEAR_SWAP = fault_kind(
     "SEK-WORK-010",
-    en="This machine swaps memory to {devices} without encryption, where an open workspace would leave its contents. No "
-    "workspace was opened; switch that swap off, or encrypt it.",
+    en="This machine swaps memory to {devices} without encryption, where an open workspace would leave its contents. "
+    "No workspace was opened; switch that swap off, or encrypt it.",
     ja="このマシンは暗号化されていないスワップ {devices} を使用しており、開いた作業領域の内容が残る恐れがあります。"
     "作業領域は開かれていません。スワップを停止するか、暗号化してください。",
 )
 NOT_ALLOWED_COMMAND = fault_kind(
     "SEK-WORK-011",
     en="{command} is no command of a workspace. Nothing ran; use one of {known}.",
-    ja="{command} は作業領域で使えるコマンドではありません。何も実行されていません。{known} のいずれかを使ってください。",
+    ja="{command} は作業領域で使えるコマンドではありません。何も実行されていません。"
+    "{known} のいずれかを使ってください。",
 )
 PULL_CUT = fault_kind(
     "SEK-WORK-012",
-    en="The pull stopped after {rows} rows ({reason}). What had come is kept as {name} and counted. Run the same command "
-    "again: whom it counted is not counted twice.",
+    en="The pull stopped after {rows} rows ({reason}). What had come is kept as {name} and counted. Run the same "
+    "command again: whom it counted is not counted twice.",
     ja="取得は {rows} 行で停止しました ({reason})。届いた分は {name} に保存され、計上済みです。"
     "同じコマンドを再実行してください。計上済みの人は二重に数えられません。",
 )

@@ -251,6 +251,10 @@ class Writing:
         self._store.commit(file, dropped)
         return file
 
+    def is_same(self, file: Stored) -> bool:
+        """Whether what was added is what the file holds."""
+        return self.size == file.size and self._digest.hexdigest() == file.sha256
+
     def abandon(self) -> None:
         """Forget what was added; the former version stays."""
         self._store.take(-self.size)
