@@ -49,7 +49,7 @@ class Sealer:
     def __init__(self, key: bytes, recording: str) -> None:
         self._cipher = AESGCM(key)
         self._bound = header_of(recording)
-        self._packer = zstandard.ZstdCompressor(level=-1, write_checksum=False)
+        self._packer = zstandard.ZstdCompressor(level=-3, write_checksum=False)
         self.frames = 0
 
     def seal(self, at: int, code: Code, data: bytes) -> bytes:
