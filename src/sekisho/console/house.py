@@ -1,7 +1,8 @@
 """What the console is given: the rooms whose readers and acts it shows."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from sekisho.evidence.note import VerifierKey
 from sekisho.gate.break_glass import Alarm
 from sekisho.gate.facts import BreakGlassOpened
 from sekisho.ledger import Ledger, Recorded
+from sekisho.notify.notices import Notices
 from sekisho.people.api_tokens import ApiTokens
 from sekisho.people.challenges import Challenges
 from sekisho.people.credentials import Enrolment
@@ -48,6 +50,11 @@ class House:
     tokens: ApiTokens
     # A password that its person has not confirmed with a first code; nothing of it is kept before.
     unconfirmed: Challenges[tuple[str, Enrolment]]
+    notices: Notices
+    url: str  # of the console, as people open it
     doors: tuple[Door, ...] = ()
     alarm: Alarm = _sound
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    # Set before the server stops: streams of events end by themselves then. `streams` are the open ones.
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    streams: set[object] = field(default_factory=set)

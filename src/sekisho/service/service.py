@@ -26,6 +26,10 @@ from sekisho.faults import Fault
 from sekisho.gate.decide import JST
 from sekisho.ledger import KeyRing, Ledger, Publisher
 from sekisho.ledger.publisher import Answers, Prove
+from sekisho.notify.addresses import parse_address
+from sekisho.notify.channels import Channels
+from sekisho.notify.notices import Notices
+from sekisho.notify.outbox import Outbox
 from sekisho.people.api_tokens import ApiTokens
 from sekisho.people.challenges import Challenges
 from sekisho.people.links import LinkDesk
@@ -128,8 +132,16 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             published,
             door,
             secret,
-            settings.names,
+            settings,
             listening.getsockname()[1],
+        )
+        outbox = Outbox(
+            ledger,
+            house.notices,
+            Channels(settings.notify.smtp, http),
+            house=[parse_address(alarm) for alarm in settings.notify.alarms],
+            console=house.url,
+            origin=settings.origin,
         )
         app = console_app(house)
         async with (
@@ -142,6 +154,7 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             watching = [
                 group.create_task(watch(ledger, house.doors)) for watch in (end_of_persons, end_of_tickets)
             ]
+            telling = group.create_task(outbox.run())
             postgres = group.create_task(_listen(door.serve, settings.postgres_listen))
             try:
                 yield Service(
@@ -155,7 +168,8 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                     console=console,
                 )
             finally:
-                for task in (ending := [*watching, sweeping, postgres]):
+                house.closing.set()
+                for task in (ending := [*watching, sweeping, telling, postgres]):
                     task.cancel()
                 await asyncio.wait(ending)
                 publisher.stop()  # publishes what the closing sessions recorded
@@ -199,12 +213,12 @@ def _house(
     published: LogFolder,
     door: PostgresDoor,
     secret: bytes,
-    names: tuple[str, ...],
+    settings: Settings,
     port: int,
 ) -> House:
     """What the console is given. A passkey belongs to a host name, never to an address (WebAuthn 5.1.2): the first
     name of the settings that is one."""
-    hosts = [name for name in names if not name.replace(".", "").isdigit() and ":" not in name] or [
+    hosts = [name for name in settings.names if not name.replace(".", "").isdigit() and ":" not in name] or [
         "localhost"
     ]
     throttle = Throttle(time.time)
@@ -220,6 +234,8 @@ def _house(
         sessions=Sessions(ledger),
         tokens=ApiTokens(ledger, SCOPES),
         unconfirmed=Challenges(time.time),
+        notices=Notices(ledger, house=len(settings.notify.alarms)),
+        url=origins[0],
         doors=(door,),
     )
 

@@ -6,6 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from sekisho.faults import Fault
+from sekisho.notify.addresses import parse_address
+from sekisho.notify.channels import Smtp
 from sekisho.service.faults import BAD_SETTINGS, NO_STATE
 
 SETTINGS_FILE: Final = "sekisho.toml"
@@ -22,11 +24,20 @@ class Witness(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key: str
 
 
+class Notify(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Notices that leave the checkpoint. `alarms` are addresses that hear every alarm, whoever it is about:
+    "mailto:NAME@HOST", "https://HOST/PATH#whsec_SECRET", or an apprise URL."""
+
+    smtp: Smtp | None = None
+    alarms: tuple[str, ...] = ()
+
+
 class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What can be set. Addresses are "HOST:PORT"; port 0 takes a free one.
 
     `origin` names the log, for ever. `ledger` is "sqlite" for a file in the state folder, or a PostgreSQL URL.
-    `quorum` is how many of the witnesses must cosign. `postgres_tls` false is refused on any address but loopback.
+    `quorum` is how many of the witnesses must cosign. `notify` is the section `[notify]`: `alarms`, and the mail server
+    in `[notify.smtp]`. `postgres_tls` false is refused on any address but loopback.
     """
 
     origin: str
@@ -37,6 +48,7 @@ class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     names: tuple[str, ...] = ("localhost", "127.0.0.1", "::1")
     witnesses: tuple[Witness, ...] = ()
     quorum: int = 0
+    notify: Notify = Notify()
 
 
 def read_settings(state: Path) -> Settings:
@@ -50,7 +62,9 @@ def read_settings(state: Path) -> Settings:
         settings = msgspec.toml.decode(text, type=Settings)
         for address in (settings.postgres_listen, settings.console_listen):
             split_address(address)
-    except (msgspec.DecodeError, ValueError) as error:
+        for alarm in settings.notify.alarms:
+            parse_address(alarm)
+    except (msgspec.DecodeError, ValueError, Fault) as error:
         raise Fault(BAD_SETTINGS, path=path, reason=str(error)) from error
     if not settings.postgres_tls and split_address(settings.postgres_listen)[0] not in ("127.0.0.1", "::1"):
         raise Fault(BAD_SETTINGS, path=path, reason="postgres_tls = false is for loopback only")
@@ -61,18 +75,27 @@ def read_settings(state: Path) -> Settings:
 
 def write_settings(state: Path, settings: Settings) -> None:
     """Write `sekisho.toml`, with what differs from the defaults."""
-    lines = []
-    for name, value in msgspec.to_builtins(settings).items():
-        if name != "witnesses" and value != _default(name):
-            lines.append(f"{name} = {msgspec.json.encode(value).decode()}")
-    for witness in settings.witnesses:
-        lines += ["", "[[witnesses]]", f'url = "{witness.url}"', f'key = "{witness.key}"']
-    (state / SETTINGS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    values = {name: value for name, value in msgspec.to_builtins(settings).items() if value != _default(name)}
+    (state / SETTINGS_FILE).write_text("\n".join(_toml(values)) + "\n", encoding="utf-8")
+
+
+def _toml(values: dict[str, Any], within: str = "") -> list[str]:
+    """Lines of TOML: plain values first, then sections, then lists of sections. A JSON string is a TOML string."""
+    plain, sections = [], []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            sections += ["", f"[{within}{name}]", *_toml(value, f"{within}{name}.")]
+        elif isinstance(value, list | tuple) and value and isinstance(value[0], dict):
+            for one in value:
+                sections += ["", f"[[{within}{name}]]", *_toml(one, f"{within}{name}.")]
+        elif value is not None:
+            plain.append(f"{name} = {msgspec.json.encode(value).decode()}")
+    return plain + sections
 
 
 def _default(name: str) -> Any:
     found = next(field for field in msgspec.structs.fields(Settings) if field.name == name).default
-    return list(found) if isinstance(found, tuple) else found
+    return None if found is msgspec.NODEFAULT else msgspec.to_builtins(found)
 
 
 def split_address(address: str) -> tuple[str, int]:
