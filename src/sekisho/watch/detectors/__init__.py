@@ -1,0 +1,61 @@
+"""The detectors, one module each, in the order of their numbers."""
+
+from typing import Final
+
+from sekisho.watch.detector import Detector
+from sekisho.watch.detectors import (
+    admin_watch,
+    canary,
+    client_share,
+    collusion,
+    cum_peer_excess,
+    cum_subjects,
+    departing,
+    dormant,
+    export_burst,
+    first_access,
+    foreign_host,
+    log_gap,
+    masquerade,
+    off_hours,
+    reconcile,
+    removable_media,
+    review_overdue,
+    rubber_stamp,
+    sequence,
+    shared_account,
+    slice_sweep,
+    staging_growth,
+    takeout_cusum,
+    ticket_mismatch,
+    unload_print,
+)
+
+DETECTORS: Final[tuple[Detector, ...]] = (
+    cum_subjects.DETECTOR,
+    takeout_cusum.DETECTOR,
+    cum_peer_excess.DETECTOR,
+    client_share.DETECTOR,
+    slice_sweep.DETECTOR,
+    ticket_mismatch.DETECTOR,
+    export_burst.DETECTOR,
+    first_access.DETECTOR,
+    off_hours.DETECTOR,
+    shared_account.DETECTOR,
+    foreign_host.DETECTOR,
+    masquerade.DETECTOR,
+    sequence.DETECTOR,
+    staging_growth.DETECTOR,
+    removable_media.DETECTOR,
+    unload_print.DETECTOR,
+    departing.DETECTOR,
+    rubber_stamp.DETECTOR,
+    collusion.DETECTOR,
+    log_gap.DETECTOR,
+    reconcile.DETECTOR,
+    dormant.DETECTOR,
+    review_overdue.DETECTOR,
+    canary.DETECTOR,
+    admin_watch.DETECTOR,
+)
+BY_NAME: Final = {detector.name: detector for detector in DETECTORS}

@@ -1,0 +1,95 @@
+"""1. Persons of one client, by one human, in a day, 30 days, a year and ever: persons, not bytes."""
+
+from typing import Final
+
+import msgspec
+
+from sekisho.watch.detector import Detector, Finding, Head, Memory, Value, Words, by_human_and_client
+from sekisho.watch.known import Known
+from sekisho.watch.observation import Observation
+from sekisho.watch.sketch import Sketch
+from sekisho.watch.tails import ratio_surprise
+from sekisho.watch.windows import Windows
+
+# Persons beyond what approved tickets stand for, by window, from which on it is said. Each doubling is said again.
+LEVELS: Final = {"day": 300, "30 days": 1_000, "year": 4_000, "lifetime": 12_000}
+
+
+class Seen(Memory):
+    """`plain` counts persons that no ticket covers. `said` is up to which doubling each window was told."""
+
+    all: Windows = msgspec.field(default_factory=Windows)
+    plain: Windows = msgspec.field(default_factory=Windows)
+    sketch: Sketch = msgspec.field(default_factory=Sketch)
+    quiet: int = LEVELS["day"]  # below this many plain persons nothing can be new
+    said: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
+
+
+def look(seen: Seen, o: Observation, known: Known) -> Finding | None:
+    amount = o.persons
+    if o.subjects:
+        before = seen.sketch.count()
+        for subject in o.subjects:
+            seen.sketch.add(subject)
+        amount = max(0, seen.sketch.count() - before)
+    if not amount or not o.client:
+        return None
+    seen.all.add(known.day, amount)
+    ticket = known.ticket
+    if ticket is not None and ticket.approved:
+        if ticket.used <= ticket.expected:
+            return None
+        amount = min(amount, ticket.used - ticket.expected)
+    plain = seen.plain
+    plain.add(known.day, amount)
+    if plain.lifetime < seen.quiet:
+        return None
+    return _told(seen, known)
+
+
+def _told(seen: Seen, known: Known) -> Finding | None:
+    plain, day = seen.plain, known.day
+    sums = (plain.day(day), plain.month(day), plain.year(day), plain.lifetime)
+    best: tuple[float, str, int, int] | None = None
+    for place, ((window, level), total) in enumerate(zip(LEVELS.items(), sums, strict=True)):
+        steps = (total // level).bit_length()
+        if steps <= seen.said[place]:
+            if place < 3:  # what left the window may come back, and is told again
+                seen.said[place] = steps if steps < seen.said[place] - 1 else seen.said[place]
+            continue
+        seen.said[place] = steps
+        score = 2.5 + ratio_surprise(2 * total, level, per_doubling=0.8)
+        if best is None or score > best[0]:
+            best = score, window, total, level
+    if best is None:
+        return None
+    score, window, total, level = best
+    values: dict[str, Value] = {
+        "persons": total,
+        "window": window,
+        "lifetime": seen.all.lifetime,
+        "level": level,
+    }
+    return Finding(min(score, 8.0), total, level, values)
+
+
+DETECTOR: Final = Detector(
+    number=1,
+    name="cum_subjects",
+    head=Head.VOLUME,
+    kinds=("read", "pull", "takeout"),
+    window="1 d, 30 d, 365 d, lifetime",
+    memory=Seen,
+    key=by_human_and_client,
+    reason=Words(
+        "Ten years of small amounts are a large one; no window of days ever sees it.",
+        "少量でも十年続けば大量になります。短い集計期間では決して見えません。",
+    ),
+    finding=Words(
+        "{human} saw {persons} persons of {client} within {window} beyond what tickets stand for (level {level}); "
+        "{lifetime} in all.",
+        "{human} は {client} の {persons} 人分を、チケットの範囲を超えて見ました (期間 {window}、水準 {level})。"
+        "累計は {lifetime} 人です。",
+    ),
+    look=look,
+)
