@@ -6,6 +6,7 @@ import sekisho.relay.record.tables  # noqa: F401 (the tables of the recordings a
 from sekisho.ledger import Recorded, Writes, projects, values_of
 from sekisho.ledger.tables import Timestamp, metadata
 from sekisho.relay.facts import SessionClosed, SessionOpened, Statement, Statements
+from sekisho.relay.terminal.facts import TerminalOutput
 
 sessions = Table(
     "sessions",
@@ -65,6 +66,12 @@ def _statements(write: Writes, fact: Statements, recorded: Recorded) -> None:
         "persons": sum(fact.persons),
         "bytes": sum(fact.bytes),
     }
+    write.add(sessions, {"session": fact.session}, deltas, must_exist=True)
+
+
+@projects(TerminalOutput)
+def _terminal_output(write: Writes, fact: TerminalOutput, recorded: Recorded) -> None:
+    deltas = {"rows": fact.rows, "persons": fact.persons, "bytes": fact.bytes}
     write.add(sessions, {"session": fact.session}, deltas, must_exist=True)
 
 

@@ -76,6 +76,11 @@ class Scanner:
         self._place, self._within = self._place + start, self._within or start > 0
         return found + rest
 
+    def so_far(self) -> list[Sighting]:
+        """What the unfinished line holds as far as it has come: each is reported again when the line ends, unless what
+        comes makes another value of it. For whoever passes a line on before it ends."""
+        return _read(self._pending, self._place, within=self._within, complete=True)[0]
+
     def finish(self) -> list[Sighting]:
         """The sightings of the last, unfinished line. What is fed afterwards begins a new line."""
         found, _ = _read(self._pending, self._place, within=self._within, complete=True)

@@ -1,0 +1,97 @@
+"""Text that nobody reads as it stands: base64, hex and decimal dumps, other armour, and pictures made of characters.
+
+What it says cannot be told here, so it is counted in characters, and whoever meters persons takes each
+`CHARACTERS_A_PERSON` of it for one (`scan.py`). The forms are told by shape alone, and each has honest uses: a
+certificate, a checksum. Therefore the first `FREE` characters of a session cost nothing.
+
+Not told: what looks like words (a word list for bytes), lines of fewer than 24 characters, spaces between all
+characters. For these there is only the volume (`volume.py`).
+"""
+
+import re
+from typing import Final
+
+FREE: Final = 2_000
+CHARACTERS_A_PERSON: Final = 100
+
+
+def _classes(letters: str, punctuation: str) -> bytes:
+    """A table for `bytes.translate`; what is neither becomes a space."""
+    shown = (chr(byte) for byte in range(0x21, 0x7F))
+    return (
+        " " * 0x21 + "".join(letters if one.isalnum() else punctuation for one in shown) + " " * 0x81
+    ).encode()
+
+
+_KINDS: Final = _classes("a", "p")
+_SHOWN: Final = _classes("a", "a")
+_RUN: Final = b"a" * 24
+_LONG_RUN: Final = b"a" * 60
+_ALNUM_RUN: Final = re.compile(rb"[0-9A-Za-z]{24,}")
+_LOWER_UPPER: Final = re.compile(rb"[a-z](?=[A-Z])")
+# Groups as xxd, od and hexdump write them: at least eight in a line, of two to eight hexadecimal or octal digits.
+_GROUPS: Final = re.compile(rb"(?:[0-9A-Fa-f]{2,8}[ :]{1,2}){7,}[0-9A-Fa-f]{2,8}")
+_GROUP_HINTS: Final = (
+    b"aa aa aa aa aa aa",
+    b"aaaa aaaa aaaa aaaa aaaa",
+    b"aaa aaa aaa aaa aaa",
+    b"aaaaaa aaaaaa aaaaaa",
+)
+_ALNUMS: Final = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_SAMPLE: Final = 256
+_BLOCKS: Final = (b"\xe2\x96", b"\xe2\xa0", b"\xe2\xa1", b"\xe2\xa2", b"\xe2\xa3")  # U+2580-25BF, U+2800-28FF
+_HASHES: Final = re.compile(rb"(?m)^[# ]{20,}\r?$")
+# A picture of coloured spaces.
+_COLOURED: Final = re.compile(rb"\x1b\[[0-9;:]*m {1,8}(?=\x1b)")
+
+
+def encoded_characters(text: bytes) -> int:
+    """How many characters belong to such runs. `text` is without control sequences; a run that two pieces share is
+    judged in each by its part there."""
+    kinds = text.translate(_KINDS)
+    found = 0
+    place = kinds.find(_RUN)
+    if place >= 0 or b"p" in kinds:
+        shown = text.translate(_SHOWN)
+        while place >= 0:
+            start = shown.rfind(b" ", 0, place) + 1
+            end = _end(shown, place)
+            if _is_armour(text[start:end]):
+                found += end - start
+            place = kinds.find(_RUN, end)
+        place = shown.find(_LONG_RUN)
+        while place >= 0:
+            end = _end(shown, place)
+            # Eight different signs among letters and digits: base85, uuencode. No path and no address has so many.
+            if len(set(text[place:end]) - _ALNUMS) >= 8:
+                found += end - place
+            place = shown.find(_LONG_RUN, end)
+    if any(hint in kinds for hint in _GROUP_HINTS):
+        found += sum(match.end() - match.start() for match in _GROUPS.finditer(text))
+    return found
+
+
+def drawn_cells(text: bytes, raw: bytes) -> int:
+    """How many cells of pictures: blocks and braille, rows of #, coloured spaces (in `raw`, with its sequences)."""
+    cells = 0 if text.isascii() else sum(text.count(block) for block in _BLOCKS)
+    if b"##" in text:
+        cells += sum(match.end() - match.start() for match in _HASHES.finditer(text))
+    if b"m \x1b" in raw or b"m  \x1b" in raw:
+        cells += len(_COLOURED.findall(raw))
+    return cells
+
+
+def _end(shown: bytes, place: int) -> int:
+    end = shown.find(b" ", place)
+    return len(shown) if end < 0 else end
+
+
+def _is_armour(token: bytes) -> bool:
+    """Letters and digits mixed as no word or path mixes them; or digits alone."""
+    run = _ALNUM_RUN.search(token)
+    if run is None:
+        return False
+    word = run[0][:_SAMPLE]
+    if 12 * (len(word) - len(word.translate(None, b"0123456789"))) >= len(word):
+        return True
+    return 6 * len(_LOWER_UPPER.findall(word)) >= len(word)
