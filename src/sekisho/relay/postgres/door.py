@@ -10,6 +10,8 @@ import asyncio
 import hmac
 import secrets
 import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -85,7 +87,18 @@ class PostgresDoor:
 
     async def serve(self, host: str, port: int) -> None:
         """Listen, and serve until cancelled. `address` tells the port when 0 was asked for. Raises OSError."""
-        loop = asyncio.get_running_loop()
+        async with self._taking() as accepted:
+            loop = asyncio.get_running_loop()
+            server = await loop.create_server(lambda: Wire(accepted), host, port)
+            try:
+                self.address.set_result(server.sockets[0].getsockname()[:2])
+                raise await self._ledger.wait_failed()
+            finally:
+                server.close()
+
+    @asynccontextmanager
+    async def _taking(self) -> AsyncIterator[Callable[[Wire], None]]:
+        """What takes connections while the block runs; at its end their sessions end, and are recorded."""
         async with asyncio.TaskGroup() as group:
             handlers: set[asyncio.Task[None]] = set()
 
@@ -94,15 +107,13 @@ class PostgresDoor:
                 handlers.add(handler)
                 handler.add_done_callback(handlers.discard)
 
-            server = await loop.create_server(lambda: Wire(accepted), host, port)
             try:
-                self.address.set_result(server.sockets[0].getsockname()[:2])
-                failed = await self._ledger.wait_failed()
+                yield accepted
+            except Fault:
                 # Fail closed: what cannot be recorded does not pass.
                 self.end_all(Fault(faults.LEDGER_DOWN), "ledger")
-                raise failed
+                raise
             finally:
-                server.close()
                 self.end_all(Fault(faults.SESSION_ENDED, reason="shutdown"), "shutdown")
                 if handlers:  # they close what they opened, and record it; only then is the rest cancelled
                     await asyncio.wait(handlers, timeout=_SHUTDOWN_SECONDS)
@@ -205,7 +216,8 @@ class PostgresDoor:
                         return message
         return None
 
-    async def _log_in(self, wire: Wire, decoder: FrontendDecoder, opening: f.StartupMessage) -> Admission:
+    def _check_opening(self, wire: Wire, opening: f.StartupMessage) -> None:
+        """Raises Fault PARAMETER_REFUSED."""
         for name in opening.parameters:
             if (
                 name not in _OWN_PARAMETERS
@@ -216,6 +228,9 @@ class PostgresDoor:
         if opening.minor or opening.extensions:
             unknown = tuple(name.encode() for name in opening.extensions)
             wire.write(b.NegotiateProtocolVersion(0, unknown).encode())
+
+    async def _log_in(self, wire: Wire, decoder: FrontendDecoder, opening: f.StartupMessage) -> Admission:
+        self._check_opening(wire, opening)
         login = opening.parameters.get("user", "")
         target = opening.parameters.get("database", login)
         found = await self._admissions.token(login, target)

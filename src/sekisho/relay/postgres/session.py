@@ -23,6 +23,7 @@ from sekisho.gate import faults as gate_faults
 from sekisho.gate.budget import SCOPE_NAMES, Lease, Meter, Shortage
 from sekisho.gate.facts import BudgetLeased
 from sekisho.ledger import Fact, Ledger, Recorded, Sealed
+from sekisho.register.facts import ColumnEntry
 from sekisho.relay import faults
 from sekisho.relay.admission import Admission
 from sekisho.relay.facts import ChannelRefused
@@ -112,6 +113,11 @@ class Session:
         self._shell = shell
         self._origins = origins
         self.from_target = from_target
+
+    def column(self, of: b.Column) -> ColumnEntry | None:
+        """What the catalogue says of a result column; None for a computed one."""
+        origin = self._origins.tables.get(of.table)
+        return origin.columns.get(of.number) if origin else None
 
     # -- from the client ----------------------------------------------------------------------------------------
 
