@@ -20,6 +20,7 @@ _CONFIGURATION = """
 primary_hostname = mail.example
 spool_directory = {folder}/spool
 log_file_path = {folder}/log/%slog
+pid_file_path = {folder}/spool/pid
 daemon_smtp_ports = {port}
 local_interfaces = 127.0.0.1
 exim_user = {user}
@@ -99,7 +100,7 @@ def mail_server(*, tls: bool = True, port: int | None = None) -> Iterator[MailSe
     text = _CONFIGURATION.format(folder=folder, port=port, user=user, group=group, tls="*" if tls else "")
     (folder / "configuration").write_text(text)
     process = subprocess.Popen(
-        [EXIM, "-C", folder / "configuration", "-bdf", "-oX", str(port), "-oP", folder / "spool" / "pid"],
+        [EXIM, "-C", folder / "configuration", "-bdf", "-oX", str(port)],
         user=user if root else None,
         group=group if root else None,
         extra_groups=[] if root else None,
