@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "explain": ("sekisho.cli.explain:explain_command", "Could she, and why: the answer of every rule."),
     "state": ("sekisho.cli.state:state", "Compare the tables with the facts, or rebuild them."),
     "verify": ("sekisho.cli.verify:verify", "Check an evidence folder or a bundle, offline."),
+    "record": ("sekisho.cli.record:record", "Recordings of interactive sessions: list, verify, play."),
     "evidence": ("sekisho.cli.evidence:evidence", "Take evidence out of a log."),
     "register": ("sekisho.cli.register:register", "Who entrusted what to whom, where, and until when."),
     "person": ("sekisho.cli.people:person", "Who works here, for whom, since when, and what is due."),

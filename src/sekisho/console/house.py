@@ -21,7 +21,9 @@ from sekisho.people.links import LinkDesk
 from sekisho.people.login import LoginDesk
 from sekisho.people.passkeys import PasskeyDesk
 from sekisho.people.sessions import Sessions
+from sekisho.relay.browser import BrowserDoor
 from sekisho.relay.endings import Door
+from sekisho.relay.record.recordings import Recordings
 
 GLASS_BROKEN: Final = "gate.glass_broken"  # a log event
 _log: Final = structlog.get_logger()
@@ -52,6 +54,8 @@ class House:
     unconfirmed: Challenges[tuple[str, Enrolment]]
     notices: Notices
     url: str  # of the console, as people open it
+    browser: BrowserDoor
+    recordings: Recordings
     doors: tuple[Door, ...] = ()
     alarm: Alarm = _sound
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -5,5 +5,6 @@ accounts    the accounts of persons and rows that sessions share
 facts       what a door records
 tables      the sessions table
 postgres    the PostgreSQL door
+browser     the door for terminals in a browser
 record      recordings of interactive sessions
 """

@@ -39,8 +39,12 @@ from sekisho.people.sessions import Sessions
 from sekisho.people.throttle import Throttle
 from sekisho.register.erasure import sweep
 from sekisho.relay.admission import Admissions
+from sekisho.relay.browser import BrowserDoor
 from sekisho.relay.endings import end_of_persons, end_of_tickets
 from sekisho.relay.postgres.door import PostgresDoor, ServerTls
+from sekisho.relay.record.reading import recover
+from sekisho.relay.record.recordings import Recordings
+from sekisho.relay.terminal.volume import Volumes
 from sekisho.service.certificates import Certificates, write_private
 from sekisho.service.faults import CANNOT_LISTEN, STATE_EXISTS
 from sekisho.service.published import LogFolder
@@ -53,8 +57,10 @@ LOG: Final = "log"
 LOG_KEY: Final = "log.key"
 DATABASE: Final = "ledger.sqlite"
 KEYS: Final = "keys"
+RECORDINGS: Final = "recordings"
 TLS: Final = "tls"
 _SWITCH_SECONDS: Final = 50e-6
+_CLOSE_SECONDS: Final = 5.0
 DOOR_SECRET: Final = "door.secret"  # noqa: S105 (a file's name)
 
 
@@ -71,6 +77,8 @@ class Service:
     ledger: Ledger
     publisher: Publisher
     door: PostgresDoor
+    browser: BrowserDoor
+    recordings: Recordings
     log_key: VerifierKey
     postgres: tuple[str, int]
     console: tuple[str, int]
@@ -121,6 +129,9 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
         )
         published = LogFolder(ledger, state / LOG, signer.key)
         admissions = Admissions(ledger, published, secret)
+        recordings = Recordings(ledger, state / RECORDINGS)
+        await recover(ledger, state / RECORDINGS)
+        browser = BrowserDoor(admissions, ledger, secret, recordings, Volumes(ledger))
         tls = ServerTls(certificates.server_context(), certificates.server_der())
         door = PostgresDoor(admissions, ledger, secret, tls=tls if settings.postgres_tls else None)
         host, port = split_address(settings.console_listen)
@@ -131,6 +142,8 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             signer.key,
             published,
             door,
+            browser,
+            recordings,
             secret,
             settings,
             listening.getsockname()[1],
@@ -163,6 +176,8 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                     ledger=ledger,
                     publisher=publisher,
                     door=door,
+                    browser=browser,
+                    recordings=recordings,
                     log_key=signer.key,
                     postgres=await _first(door.address, postgres),
                     console=console,
@@ -172,6 +187,7 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                 for task in (ending := [*watching, sweeping, telling, postgres]):
                     task.cancel()
                 await asyncio.wait(ending)
+                await browser.close(_CLOSE_SECONDS)
                 publisher.stop()  # publishes what the closing sessions recorded
                 await asyncio.wait([publishing])
 
@@ -212,6 +228,8 @@ def _house(
     key: VerifierKey,
     published: LogFolder,
     door: PostgresDoor,
+    browser: BrowserDoor,
+    recordings: Recordings,
     secret: bytes,
     settings: Settings,
     port: int,
@@ -236,7 +254,9 @@ def _house(
         unconfirmed=Challenges(time.time),
         notices=Notices(ledger, house=len(settings.notify.alarms)),
         url=origins[0],
-        doors=(door,),
+        browser=browser,
+        recordings=recordings,
+        doors=(door, browser),
     )
 
 
