@@ -114,6 +114,11 @@ class Session:
         self._origins = origins
         self.from_target = from_target
 
+    @property
+    def plan(self) -> Plan | None:
+        """What the last result described may show."""
+        return self._plan
+
     def column(self, of: b.Column) -> ColumnEntry | None:
         """What the catalogue says of a result column; None for a computed one."""
         origin = self._origins.tables.get(of.table)

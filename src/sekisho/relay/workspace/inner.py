@@ -10,10 +10,12 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from sekisho.faults import Fault
 from sekisho.gate.decide import INNER
 from sekisho.ledger import Ledger
 from sekisho.people.tokens import Token
 from sekisho.relay.admission import Admission, Admissions
+from sekisho.relay.faults import SESSION_ENDED
 from sekisho.relay.postgres.connection import Connection
 from sekisho.relay.postgres.door import PostgresDoor
 from sekisho.relay.wire import Wire
@@ -62,7 +64,7 @@ class InnerDoor(PostgresDoor):
             def forget(_: object) -> None:
                 del self._seats[wire], self._made[wire]
                 if not made.done():
-                    made.cancel()
+                    made.set_exception(Fault(SESSION_ENDED, reason="the inner door"))
 
             wire.closed.add_done_callback(forget)
             accepted(wire)
@@ -81,7 +83,13 @@ class InnerDoor(PostgresDoor):
         decoder.take()
         decoder.authenticated()
         client = opening.parameters.get("application_name", "")[:64]
-        return await self._admissions.admit(seat, door=INNER, peer=peer, tls="", client=client)
+        try:
+            return await self._admissions.admit(seat, door=INNER, peer=peer, tls="", client=client)
+        except Fault as fault:
+            made = self._made.get(wire)
+            if made is not None and not made.done():
+                made.set_exception(fault)  # a pull is told the code, not only the sentence
+            raise
 
     def _connection(
         self, wire: Wire, decoder: FrontendDecoder, admission: Admission, group: asyncio.TaskGroup

@@ -21,15 +21,16 @@ class Refused(Exception):  # noqa: N818 (what the door said; the pull makes a Fa
     """The door or the target ended the query; its words are for a person."""
 
 
-async def run_query(
-    wire: Wire, login: str, target: str, sql: str
-) -> AsyncIterator[b.RowDescription | tuple[int, bytes]]:
+def begin(wire: Wire, login: str, target: str) -> None:
+    """Knock at the inner door."""
+    parameters = {"user": login, "database": target, "application_name": _APPLICATION}
+    wire.write(f.StartupMessage(parameters).encode())
+
+
+async def run_query(wire: Wire, sql: str) -> AsyncIterator[b.RowDescription | tuple[int, bytes]]:
     """The description, then (rows, CSV) again and again. Raises Refused; Fault NOT_ONE_RESULT.
 
     The extended protocol takes one statement only, so nothing else can ride along."""
-    wire.write(
-        f.StartupMessage({"user": login, "database": target, "application_name": _APPLICATION}).encode()
-    )
     decoder = BackendDecoder()
     asked = described = False
     while chunk := await wire.receive():

@@ -312,7 +312,12 @@ class PtyUpstream:
         self._drained = asyncio.Event()
         self._drained.set()
         self._open = True
+        self._told: Callable[[], object] = lambda: None
         os.set_blocking(descriptor, False)
+
+    def on_closed(self, told: Callable[[], object]) -> None:
+        """Call `told` once, when the terminal is closed."""
+        self._told = told
 
     async def read(self) -> bytes:
         """What the program wrote; empty when it has ended."""
@@ -349,6 +354,7 @@ class PtyUpstream:
             os.close(self._descriptor)
             self._drained.set()
             self._closed()
+            self._told()
 
     async def _readable(self) -> None:
         ready: asyncio.Future[None] = self._loop.create_future()

@@ -232,15 +232,20 @@ class Writing:
             self._put(bytes(self._pending[:CHUNK]))
             del self._pending[:CHUNK]
 
-    def finish(self, *, columns: tuple[ColumnOf, ...] = (), changed: float = 0.0) -> Stored:
-        """Name what was added; durable on return. Raises Fault DISK."""
+    @property
+    def sha256(self) -> str:
+        """Of what was added so far, as hex."""
+        return self._digest.hexdigest()
+
+    def finish(self, *, name: str = "", columns: tuple[ColumnOf, ...] = (), changed: float = 0.0) -> Stored:
+        """Name what was added, `name` in place of the one it began with; durable on return. Raises Fault DISK."""
         if self._pending:
             self._put(bytes(self._pending))
             self._pending.clear()
         file = Stored(
-            self._name,
+            name or self._name,
             self.size,
-            self._digest.hexdigest(),
+            self.sha256,
             tuple(self._chunks),
             tuple(self._hashes),
             columns,
@@ -253,7 +258,7 @@ class Writing:
 
     def is_same(self, file: Stored) -> bool:
         """Whether what was added is what the file holds."""
-        return self.size == file.size and self._digest.hexdigest() == file.sha256
+        return self.size == file.size and self.sha256 == file.sha256
 
     def abandon(self) -> None:
         """Forget what was added; the former version stays."""

@@ -1,5 +1,7 @@
 """The workspaces, and what was pulled into them."""
 
+from datetime import datetime
+
 from sqlalchemy import BigInteger, Column, Integer, String, Table, Text
 
 from sekisho.ledger import Recorded, Writes, projects, values_of
@@ -43,7 +45,14 @@ pulls = Table(
 
 @projects(WorkspaceOpened)
 def _opened(write: Writes, fact: WorkspaceOpened, recorded: Recorded) -> None:
-    rest = {"opened": recorded.at, "state": "open", "ended": None, "reason": "", "files": 0, "bytes": 0}
+    rest: dict[str, datetime | str | int | None] = {
+        "opened": recorded.at,
+        "state": "open",
+        "ended": None,
+        "reason": "",
+        "files": 0,
+        "bytes": 0,
+    }
     # A ticket has one workspace, once: the ledger refuses a second key under its name.
     write.insert(workspaces, {**values_of(fact), **rest})
 
@@ -58,7 +67,7 @@ def _pulled(write: Writes, fact: Pulled, recorded: Recorded) -> None:
 
 @projects(Wiping)
 def _wiping(write: Writes, fact: Wiping, recorded: Recorded) -> None:
-    row = {"state": "wiping", "ended": recorded.at, "reason": fact.reason}
+    row: dict[str, datetime | str] = {"state": "wiping", "ended": recorded.at, "reason": fact.reason}
     write.update(workspaces, {"ticket": fact.ticket}, {**row, "files": fact.files, "bytes": fact.bytes})
 
 
