@@ -16,7 +16,7 @@ from sekisho.console.viewer import SESSION_COOKIE
 from sekisho.evidence.policy import Policy
 from sekisho.evidence.proof import parse_proof
 from sekisho.evidence.verify import verify_bundle
-from sekisho.people.facts import PersonAdded
+from sekisho.people.facts import PersonAdded, PersonFrozen
 from sekisho.people.links import LinkDesk
 from sekisho.service.service import create_state, running
 from sekisho.service.settings import Settings
@@ -241,7 +241,7 @@ async def test_a_live_session_is_watched_and_ended(house: Scene, browser: Browse
             await page.get_by_role("row").filter(has_text="In use").get_by_role("link").click()
             await expect(page.get_by_text("SELECT plan FROM minato.customers LIMIT 2")).to_be_visible()
             await connection.fetch("SELECT count(*) FROM minato.campaigns")
-            # The list renews itself: htmx under the strict policy.
+            # The list renews itself: an event, and htmx, under the strict policy.
             await expect(page.get_by_text("FROM minato.campaigns")).to_be_visible(timeout=8000)
             await page.get_by_label("Reason (the person sees it)").fill("wrong client")
             await page.get_by_role("button", name="End the session").click()
@@ -252,6 +252,54 @@ async def test_a_live_session_is_watched_and_ended(house: Scene, browser: Browse
     [closed] = await checkpoint.facts("relay.session_closed")
     assert asked.by == "mori"
     assert asked.seq < closed.seq
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_live_list_hears_of_a_session_or_asks_for_it(
+    house: Scene, browser: Browser, streams: bool
+) -> None:
+    checkpoint = house.checkpoint
+    ticket = await checkpoint.ticket()
+    async with visitor(browser, house.url, cookie=await house.cookie("mori")) as mori:
+        page, asked = mori.page, []
+        page.on("request", lambda request: asked.append(request.url.removeprefix(house.url)))
+        if not streams:
+            await page.route("**/live/events", lambda route: route.abort())
+        await mori.open("/live")
+        await expect(page.get_by_text("Nobody is at a door.")).to_be_visible()
+        async with checkpoint.connect(ticket) as connection:
+            await expect(page.get_by_text("In use").nth(1)).to_be_visible(timeout=8000)
+            link = page.get_by_role("row").filter(has_text="In use").get_by_role("link")
+            await link.focus()
+            await connection.fetch("SELECT plan FROM minato.customers LIMIT 2")
+            row = page.get_by_role("row").filter(has_text="In use")
+            await expect(row.locator("td[data-label=Statements]")).to_have_text("1", timeout=8000)
+            await expect(link).to_be_focused()  # the keyboard stays where it was
+        await expect(page.get_by_text("Nobody is at a door.")).to_be_visible(timeout=8000)
+        # A stream is asked for once, and nothing else while nothing happens.
+        lists = asked.count("/live/list")
+        await asyncio.sleep(2.5)
+        assert (asked.count("/live/list") == lists) == streams
+        if not streams:
+            mori.complaints.clear()  # the browser notes the stream that was cut
+
+
+async def test_a_stream_ends_with_the_session_of_its_viewer(
+    house: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sekisho.console.events._STILL_SECONDS", 0.1)
+    for path in ("/live/events", "/live/nowhere/events"):
+        async with house.client("sato") as sato:
+            assert (await sato.get(path)).status_code == 403
+    async with house.client("mori") as mori, mori.stream("GET", "/live/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = stream.aiter_lines()
+        assert [await anext(lines) for _ in range(3)] == ["retry: 2000", "event: changed", "data:"]
+        frozen = PersonFrozen(person="mori", reason="reported")
+        await house.checkpoint.ledger.record(frozen, by="hogo", about="mori")
+        async with asyncio.timeout(10):
+            async for _ in lines:
+                pass
 
 
 async def test_the_kill_switch_ends_live_sessions_and_the_console(house: Scene, browser: Browser) -> None:
@@ -307,6 +355,15 @@ PAGES = {
     "haruka": ("/portal", "/portal/digest", "/portal/duties"),
     "kensa": ("/facts", "/nowhere"),
     "kanri": ("/people/mori", "/register", "/register/minato-customers", "/policy", "/status"),
+    "hogo": (
+        "/register",
+        "/register/edit/sheets/contracts",
+        "/register/edit/sheets/contracts/row?row=c-minato-customers",
+        "/register/edit/sheets/entrustments/row",
+        "/register/edit/target?target=callcentre",
+        "/register/edit/columns/minato-customers",
+        "/register/edit/scan",
+    ),
 }
 
 

@@ -11,6 +11,7 @@ from sekisho.console.words import language_of
 from sekisho.faults import Fault, FaultKind
 from sekisho.gate import faults as gate_faults
 from sekisho.people import faults as people_faults
+from sekisho.register import faults as register_faults
 
 
 class FaultAnswer(BaseModel):
@@ -42,11 +43,13 @@ _STATUS: Final[dict[FaultKind, int]] = {
     people_faults.SECOND_PERSON: 403,
     people_faults.NOT_IN_THE_LOG: 403,
     gate_faults.SELF_APPROVAL: 403,
+    register_faults.SECOND_PERSON: 403,
     console_faults.NOT_FOUND: 404,
     console_faults.NOT_PUBLISHED: 404,
     gate_faults.NO_TICKET: 404,
     people_faults.NO_SUCH_PERSON: 404,
     console_faults.TOO_LARGE: 413,
+    console_faults.TOO_MANY_STREAMS: 503,
 }
 
 

@@ -20,7 +20,18 @@ from starlette.exceptions import HTTPException
 
 from sekisho.console import faults
 from sekisho.console.api import FaultAnswer, answer_of, status_of
-from sekisho.console.faces import account, approver, auditor, client, entrance, live, people, register, worker
+from sekisho.console.faces import (
+    account,
+    approver,
+    auditor,
+    client,
+    editing,
+    entrance,
+    live,
+    people,
+    register,
+    worker,
+)
 from sekisho.console.guard import Guard
 from sekisho.console.house import House
 from sekisho.console.pages import STATIC, page_of_fault
@@ -28,7 +39,7 @@ from sekisho.console.viewer import HouseDep, peer_of
 from sekisho.faults import Fault
 from sekisho.ledger import Recorded
 
-FACES: Final = (worker, approver, live, client, auditor, people, register, account)
+FACES: Final = (worker, approver, live, client, auditor, people, register, editing, account)
 _TILE: Final = re.compile(
     r"tile/(entries|[0-9]|[1-5][0-9]|6[0-3])/(x[0-9]{3}/)*[0-9]{3}(\.p/[1-9][0-9]{0,2})?"
 )

@@ -51,3 +51,9 @@ NOT_LIVE = fault_kind(
     ja="セッション {session} はこのチェックポイントでは既に開いていません。終了の必要はありません。"
     "記録を確認してください。",
 )
+TOO_MANY_STREAMS = fault_kind(
+    "SEK-CONS-020",
+    en="More than {limit} live pages are open at this checkpoint. Nothing is lost; this page asks every two seconds.",
+    ja="このチェックポイントで開いている実況画面が {limit} を超えました。記録は失われません。"
+    "この画面は2秒ごとに問い合わせます。",
+)

@@ -12,7 +12,7 @@ from typing import Final
 
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from sekisho.faults import Language
 from sekisho.text.items import ITEMS
@@ -55,7 +55,7 @@ def marked(sentence: str) -> str:
     return sentence
 
 
-def language_of(request: Request) -> Language:
+def language_of(request: HTTPConnection) -> Language:
     """What the person chose, or else what the browser asks for first."""
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
     if chosen in LANGUAGES:
@@ -153,6 +153,39 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "link": marked("One-time link"),
     },
     "door": {"postgres": "PostgreSQL"},
+    "sheet": {
+        "parties": marked("Organisations"),
+        "ties": marked("Ties between organisations"),
+        "datasets": marked("Datasets"),
+        "entrustments": marked("Entrustments"),
+        "contracts": marked("Contracts"),
+        "supervision": marked("Supervision"),
+        "demands": marked("What clients demand"),
+        "measures": marked("What parties do"),
+        "certificates": marked("Certificates"),
+    },
+    "register": {
+        "federation_of": marked("is the federation of"),
+        "staffs": marked("sends staff to"),
+        "parent_of": marked("is the parent of"),
+        "guides": marked("guides"),
+        "confidentiality": marked("Confidentiality"),
+        "safeguards": marked("Safeguards"),
+        "re_entrustment": marked("Entrusting further"),
+        "copy_and_carry_out": marked("Copying and carrying out"),
+        "incident_report": marked("Reporting incidents"),
+        "audit": marked("Audit"),
+        "return_and_erasure": marked("Return and erasure"),
+        "breach": marked("Breach of contract"),
+        "selection": marked("Selection of the party"),
+        "contract": marked("Conclusion of the contract"),
+        "handling": marked("Grasp of the handling"),
+        "ordinary": marked("Ordinary"),
+        "sensitive": marked("Sensitive"),
+        "special": marked("Special care by law"),
+        "least": marked("at least"),
+        "most": marked("at most"),
+    },
     "ask": {
         "role": marked("Give a role"),
         "unfreeze": marked("End a freeze"),

@@ -5,15 +5,17 @@ confidential part of the client; it is shown to those who supervise, and that it
 """
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, Form, Query
-from fastapi.responses import RedirectResponse
+from fastapi import Depends, Form, Query, Request
+from fastapi.responses import RedirectResponse, StreamingResponse
 from pydantic import BaseModel
 from sqlalchemy import select
 
 from sekisho.console import faults
-from sekisho.console.access import OPEN_TO, Needs, Page, require
+from sekisho.console.access import OPEN_TO, Needs, Page, open_to, require
+from sekisho.console.events import changes
 from sekisho.console.facts import LogRead, SessionEndAsked
 from sekisho.console.house import House
 from sekisho.console.lines import (
@@ -24,7 +26,7 @@ from sekisho.console.lines import (
     session_query,
 )
 from sekisho.console.pages import Face, back_to
-from sekisho.console.viewer import ActorDep, HouseDep, Viewer
+from sekisho.console.viewer import ActorDep, HouseDep, Viewer, find_viewer
 from sekisho.faults import Fault
 from sekisho.ledger import Erased, Recorded
 from sekisho.ledger.tables import FACTS
@@ -35,6 +37,7 @@ from sekisho.relay.tables import sessions
 
 face: Final = Face("sessions")
 _Viewer = Annotated[Viewer, Depends(Needs("sessions", Page.LIVE))]
+_ENDS: Final = ("relay.session_opened", "relay.session_closed")
 STATEMENTS: Final = ("relay.statement", "relay.statements", "relay.channel_refused")
 
 
@@ -91,6 +94,18 @@ async def read_live(house: HouseDep, viewer: _Viewer) -> LiveView:
 face.part("/live/list", "parts/live.html", read_live)
 
 
+@face.pages.get("/live/events")
+async def live_events(request: Request, house: HouseDep, viewer: _Viewer) -> StreamingResponse:
+    """Tells the page when a session opens, ends or does something."""
+    return changes(house, partial(_still, request, house), _ENDS + STATEMENTS)
+
+
+async def _still(request: Request, house: House) -> bool:
+    """Whether whoever opened the page may still look: the session, the person and the roles as they are now."""
+    viewer = await find_viewer(request, house)
+    return viewer is not None and open_to(Page.LIVE, viewer)
+
+
 def may_end(viewer: Viewer) -> bool:
     """The matrix knows no ending; who supervises the worker ends. An auditor looks, and takes no part."""
     return viewer.scopes is None and viewer.holds(Role.OPERATOR_MANAGER)
@@ -124,6 +139,12 @@ async def read_watch_again(
 
 
 face.part("/live/{session}/list", "parts/watch.html", read_watch_again)
+
+
+@face.pages.get("/live/{session}/events")
+async def watch_events(request: Request, house: HouseDep, viewer: _Viewer, session: str) -> StreamingResponse:
+    await find_session(house, viewer, session, *OPEN_TO[Page.LIVE])
+    return changes(house, partial(_still, request, house), _ENDS + STATEMENTS, session)
 
 
 async def _watch(house: House, viewer: Viewer, line: SessionLine) -> WatchView:

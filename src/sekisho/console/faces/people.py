@@ -17,10 +17,11 @@ from sekisho.faults import Fault
 from sekisho.people import faults as people_faults
 from sekisho.people.accounts import add_person, require_person
 from sekisho.people.consent import ask_role, find_open_asks, grant_role, require_role, revoke_role
-from sekisho.people.facts import PersonAdded
+from sekisho.people.facts import PersonAdded, PersonMoved
 from sekisho.people.freeze import ask_unfreeze, freeze, unfreeze
 from sekisho.people.leaving import leave
 from sekisho.people.roles import CONSENTING, Role
+from sekisho.people.staff import move_person
 from sekisho.people.tables import persons, roles_held
 from sekisho.register.tables import organisations
 
@@ -179,6 +180,30 @@ async def add(
     )
     await add_person(house.ledger, added, by=viewer.person)
     return back_to(f"/people/{added.person}")
+
+
+@face.pages.post("/people/{person}/move")
+async def move(
+    house: HouseDep,
+    viewer: ActorDep,
+    person: str,
+    employer: Text,
+    manager: MaybeEmpty = "",
+    agency: MaybeEmpty = "",
+    unit: MaybeEmpty = "",
+) -> RedirectResponse:
+    """Correct where a person works: another employer, agency, unit or manager from now on."""
+    async with house.ledger.read() as connection:
+        await require_role(connection, viewer.person, {Role.ADMINISTRATOR})
+    moved = PersonMoved(
+        person=person,
+        employer=employer.strip(),
+        agency=agency.strip(),
+        unit=unit.strip(),
+        manager=manager.strip(),
+    )
+    await move_person(house.ledger, moved, by=viewer.person)
+    return back_to(f"/people/{person}")
 
 
 @face.pages.post("/people/{person}/freeze")

@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from sekisho.console import faults
 from sekisho.console.access import Needs, Page, require
+from sekisho.console.house import House
 from sekisho.console.lines import PAGE, Organisation, Someone, read_names
 from sekisho.console.pages import Face, back_to, render
 from sekisho.console.viewer import ActorDep, HouseDep, Viewer
@@ -26,11 +27,14 @@ from sekisho.gate.policy import Policy
 from sekisho.gate.refusal import Refusal
 from sekisho.gate.standing import read_standing
 from sekisho.gate.tables import policy_proposals
+from sekisho.people.roles import Role
+from sekisho.register.catalogue import Dataset, find_catalogue
+from sekisho.register.changes import state_of
 from sekisho.register.erasure import read_tasks
-from sekisho.register.facts import TableEntry
+from sekisho.register.facts import CatalogueProposed, TableEntry
 from sekisho.register.records import find_dataset
 from sekisho.register.standing import LockedDataset, dataset_oversight, standing
-from sekisho.register.tables import datasets, targets
+from sekisho.register.tables import catalogue_proposals, datasets, targets
 
 face: Final = Face("register")
 _Viewer = Annotated[Viewer, Depends(Needs("register", Page.REGISTER))]
@@ -77,12 +81,32 @@ class EraseLine(BaseModel):
     overdue: bool
 
 
+class ChangeLine(BaseModel):
+    """A change of the catalogue that waits for a second person. `loosens` names what would be reached, shown or
+    counted less than now; `own`: the viewer proposed it."""
+
+    proposal: str
+    dataset: str
+    proposer: Someone
+    proposed: datetime
+    reason: str
+    loosens: list[str]
+    own: bool
+
+
 class RegisterView(BaseModel):
-    """Targets, datasets, and what must be erased."""
+    """Targets, datasets, what must be erased, and what waits for a second person."""
 
     targets: list[TargetLine]
     datasets: list[DatasetLine]
     erasures: list[EraseLine]
+    changes: list[ChangeLine]
+    may_edit: bool
+
+
+def may_edit(viewer: Viewer) -> bool:
+    """Who keeps the register: the others look at it."""
+    return viewer.scopes is None and viewer.holds(Role.ADMINISTRATOR, Role.PRIVACY_OFFICER)
 
 
 @face.shows("/register", "register.html")
@@ -118,6 +142,8 @@ async def read_register(house: HouseDep, viewer: _Viewer) -> RegisterView:
                 )
             )
     return RegisterView(
+        changes=await _changes(house, viewer),
+        may_edit=may_edit(viewer),
         targets=[
             TargetLine(
                 target=row.target,
@@ -147,6 +173,36 @@ async def read_register(house: HouseDep, viewer: _Viewer) -> RegisterView:
     )
 
 
+async def _changes(house: House, viewer: Viewer) -> list[ChangeLine]:
+    open_ones = select(catalogue_proposals).where(catalogue_proposals.c.agreed == "")
+    async with house.ledger.read() as connection:
+        rows = (
+            await connection.execute(open_ones.order_by(catalogue_proposals.c.seq.desc()).limit(PAGE))
+        ).all()
+        names = await read_names(connection, {row.proposer for row in rows})
+        held: dict[str, Dataset] = {}
+        for target in {row.target for row in rows}:
+            catalogue = await find_catalogue(connection, target)
+            held |= {one.dataset: one for one in catalogue.datasets} if catalogue else {}
+    lines = []
+    for row in rows:
+        [recorded] = await house.ledger.facts(row.seq, 1)
+        fact = recorded.typed()
+        # One that the dataset has overtaken can never be agreed to.
+        if isinstance(fact, CatalogueProposed) and fact.replaces == state_of(held.get(row.dataset)):
+            line = ChangeLine(
+                proposal=row.proposal,
+                dataset=row.dataset,
+                proposer=names.someone(row.proposer),
+                proposed=row.proposed,
+                reason=fact.reason,
+                loosens=list(fact.loosens),
+                own=row.proposer == viewer.person,
+            )
+            lines.append(line)
+    return lines
+
+
 class ColumnLine(BaseModel):
     table: str
     column: str
@@ -169,6 +225,7 @@ class DatasetView(BaseModel):
     locked: bool
     reasons: list[str]
     columns: list[ColumnLine]
+    may_edit: bool
 
 
 @face.shows("/register/{dataset}", "dataset.html")
@@ -205,6 +262,7 @@ async def read_dataset(house: HouseDep, viewer: _Viewer, dataset: str) -> Datase
             for table in msgspec.json.decode(row.tables, type=tuple[TableEntry, ...])
             for column in table.columns
         ],
+        may_edit=may_edit(viewer),
     )
 
 

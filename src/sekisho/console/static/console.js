@@ -65,6 +65,36 @@ document.addEventListener("submit", (event) => {
   if (question && !window.confirm(question)) event.preventDefault();
 });
 
+// A live list: the server says that something changed, and htmx asks for the list. Where the stream does not come
+// through, the list is asked for every two seconds until it does.
+for (const list of document.querySelectorAll("[data-live]")) {
+  const renew = () => window.htmx?.trigger(list, "changed");
+  let asking;
+  const ask = () => { asking ??= setInterval(renew, 2000); };
+  const heard = () => { clearInterval(asking); asking = undefined; };
+  let source;
+  const listen = () => {
+    source = new EventSource(list.dataset.live);
+    source.addEventListener("open", heard);
+    source.addEventListener("changed", renew);
+    source.addEventListener("error", () => {
+      ask();
+      // A refusal closes the stream for good: try again later, the reason may pass.
+      if (source.readyState === EventSource.CLOSED) setTimeout(listen, 30000);
+    });
+  };
+  listen();
+  window.addEventListener("pagehide", () => source.close());
+  // Whoever went through the list by keyboard stays on the same line of the new one.
+  let focused = null;
+  document.addEventListener("htmx:before:swap", () => {
+    focused = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    if (focused) list.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+  });
+}
+
 // The menu of a narrow screen is folded away.
 const menu = document.querySelector("[data-menu]");
 if (menu) {
