@@ -27,7 +27,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `courses` and the attestations `rules`.
     """
 
-    doors: tuple[str, ...] = ("postgres",)
+    doors: tuple[str, ...] = ("postgres", "ssh")
     hours: tuple[int, int] = (0, 24)
     largest: Limits | None = None
     longest_hours: int = 31 * 24

@@ -23,6 +23,7 @@ RESTRICTING: Final = frozenset(
         "people.person_frozen",
         "people.person_left",
         "people.role_revoked",
+        "people.ssh_key_revoked",
     }
 )
 

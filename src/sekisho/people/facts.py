@@ -81,6 +81,25 @@ class PasskeyRemoved(Fact):
     reason: str
 
 
+@fact("people.ssh_key_added", version=1)
+class SshKeyAdded(Fact):
+    """`key` is our name for it, made from its bytes; `public_key` its type and base64, as OpenSSH writes them. A public
+    key is no secret, and here it cannot be swapped unseen. `person` is the account that it logs in."""
+
+    key: str
+    person: str
+    public_key: str
+    label: str
+
+
+@fact("people.ssh_key_revoked", version=1)
+class SshKeyRevoked(Fact):
+    """For good: a key that was revoked cannot be added again."""
+
+    key: str
+    reason: str
+
+
 @fact("people.identity_asked", version=1)
 class IdentityAsked(Fact):
     """An administrator asks that an OpenID Connect identity log this person in: `subject` at `issuer`."""

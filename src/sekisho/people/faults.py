@@ -160,3 +160,27 @@ HAS_AUTHENTICATOR = fault_kind(
     en="{person} can log in already. No link was made or used; two administrators give the role together.",
     ja="{person} は既にログインできます。リンクの作成も使用もしていません。管理者2人で役割を付与してください。",
 )
+BAD_SSH_KEY = fault_kind(
+    "SEK-PEOP-040",
+    en="This is no public SSH key that can be used here. Nothing was registered; give one line of a .pub file, of one "
+    "of: {kinds} (RSA from 3072 bits).",
+    ja="ここで使える SSH 公開鍵ではありません。登録していません。.pub ファイルの 1 行を指定してください。"
+    "使える種類: {kinds} (RSA は 3072 ビット以上)",
+)
+KEY_KNOWN = fault_kind(
+    "SEK-PEOP-041",
+    en="The key {key} is registered already, or was revoked, which is for good. Nothing was registered; make a new "
+    "key.",
+    ja="鍵 {key} は登録済みか、失効済み (取り消せません) です。登録していません。新しい鍵を作成してください。",
+)
+NO_SUCH_KEY = fault_kind(
+    "SEK-PEOP-042",
+    en="You have no SSH key {key}. Nothing was revoked.",
+    ja="あなたの SSH 鍵 {key} はありません。何も失効していません。",
+)
+SSH_KEY_CANNOT = fault_kind(
+    "SEK-PEOP-043",
+    en="An SSH key cannot bring in another key. Nothing was registered; log in with passkey, or password and code.",
+    ja="SSH 鍵によるログインでは別の鍵を登録できません。登録していません。"
+    "パスキー、またはパスワードとコードでログインしてください。",
+)

@@ -11,6 +11,7 @@ class Method(StrEnum):
     PASSKEY = "passkey"
     PASSWORD = "password"  # noqa: S105 (with a one-time code)
     OPENID = "openid"
+    SSH_KEY = "ssh_key"
     LINK = "link"  # a one-time link: lets a person enrol an authenticator, and do nothing else
 
 

@@ -71,6 +71,18 @@ passkeys = Table(
     Column("used", Timestamp, nullable=True),
 )
 
+# A key stays in its row when it is revoked, so that nobody can add it again.
+ssh_keys = Table(
+    "ssh_keys",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("person", String(64), nullable=False, index=True),
+    Column("public_key", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("added", Timestamp, nullable=False),
+    Column("revoked", Timestamp, nullable=True),
+)
+
 identities = Table(
     "identities",
     metadata,
@@ -249,6 +261,16 @@ def _passkey_used(write: Writes, fact: f.PasskeyUsed, recorded: Recorded) -> Non
 @projects(f.PasskeyRemoved)
 def _passkey_removed(write: Writes, fact: f.PasskeyRemoved, recorded: Recorded) -> None:
     write.delete(passkeys, {"credential": fact.credential})
+
+
+@projects(f.SshKeyAdded)
+def _ssh_key(write: Writes, fact: f.SshKeyAdded, recorded: Recorded) -> None:
+    write.insert(ssh_keys, {**values_of(fact), "added": recorded.at, "revoked": None})
+
+
+@projects(f.SshKeyRevoked)
+def _ssh_key_revoked(write: Writes, fact: f.SshKeyRevoked, recorded: Recorded) -> None:
+    write.update(ssh_keys, {"key": fact.key}, {"revoked": recorded.at})
 
 
 @projects(f.IdentityAsked)

@@ -22,6 +22,7 @@ class Target:
     tls_ca: str
     unknown_lineage: str
     operator: str
+    host_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Catalogue:
 async def find_target(connection: Connection, target: str) -> Target | None:
     query = select(targets).where(targets.c.target == target)
     row = (await connection.execute(query)).mappings().one_or_none()
-    return Target(**row) if row else None
+    return Target(**{**row, "host_keys": tuple(row["host_keys"].splitlines())}) if row else None
 
 
 async def find_catalogue(connection: Connection, target: str) -> Catalogue | None:

@@ -58,7 +58,8 @@ class TargetAdded(Fact):
     """A server that the checkpoint opens. `tls_ca` is the PEM certificate that its TLS must chain to, or ""
     for a target without TLS, which only a loopback address may be. `unknown_lineage` ("mask" or "refuse")
     says what becomes of result columns that belong to no table. `operator` is the organisation whose staff
-    maintain it: whoever can reach the data technically is entrusted with it, whatever a contract says."""
+    maintain it: whoever can reach the data technically is entrusted with it, whatever a contract says. `host_keys` are
+    the public keys of a server for "ssh", one of which it must show ("ssh-ed25519 AAAA…")."""
 
     target: str
     protocol: str
@@ -68,13 +69,15 @@ class TargetAdded(Fact):
     tls_ca: str
     unknown_lineage: str
     operator: str = ""
+    host_keys: tuple[str, ...] = ()
 
 
 @fact("register.dataset_added", version=1)
 class DatasetAdded(Fact):
     """A client organisation's dataset: its tables on a target, and the login that reaches them.
 
-    `secret` commits to the password of `role`, which no operator ever sees. `proposal` is the leaf hash (hex) of
+    `secret` commits to the password of `role`, which no operator ever sees, or is "": a target for "ssh" is opened by
+    certificates with `role` as principal. `proposal` is the leaf hash (hex) of
     the proposal to which a second person agreed here, "" where none was needed."""
 
     dataset: str

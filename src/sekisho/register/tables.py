@@ -52,6 +52,7 @@ targets = Table(
     Column("tls_ca", Text, nullable=False),
     Column("unknown_lineage", String(16), nullable=False),
     Column("operator", String(64), nullable=False),
+    Column("host_keys", Text, nullable=False),  # one a line
 )
 
 datasets = Table(
@@ -245,7 +246,7 @@ def _organisation(write: Writes, fact: OrganisationAdded, recorded: Recorded) ->
 
 @projects(TargetAdded)
 def _target(write: Writes, fact: TargetAdded, recorded: Recorded) -> None:
-    row = values_of(fact)
+    row = {**values_of(fact), "host_keys": "\n".join(fact.host_keys)}
     write.upsert(targets, {"target": row.pop("target")}, row)
 
 

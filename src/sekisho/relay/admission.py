@@ -1,7 +1,8 @@
 """From a login name to an opened session: the one sequence that every door runs.
 
     token      login name -> the token issued for it, if it has not expired (the door checks the password)
-    admit      token -> `gate.gather` -> `gate.decide` -> Grant -> accounts -> `relay.session_opened` is durable
+    entrant    or: a person whose login the door itself has seen proven, and the ticket, which names the target
+    admit      either -> `gate.gather` -> `gate.decide` -> Grant -> accounts -> `relay.session_opened` is durable
     leave      the session's lease is given back, the persons seen are sealed, `relay.session_closed`
 
 A refusal at any point is recorded, then raised.
@@ -11,6 +12,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Final
 
 from sekisho.faults import Fault, Language
 from sekisho.gate import faults as gate_faults
@@ -19,8 +21,10 @@ from sekisho.gate.decide import AccessRequest, Grant, decide
 from sekisho.gate.facts import AccessRefused, BudgetSettled
 from sekisho.gate.refusal import Refusal
 from sekisho.gate.state import RESTRICTING, gather
-from sekisho.gate.tickets import PublishedLog
+from sekisho.gate.tickets import PublishedLog, read_ticket
 from sekisho.ledger import Erased, Ledger, Sealed
+from sekisho.people import faults as people_faults
+from sekisho.people.identity import Authenticated
 from sekisho.people.tables import find_language
 from sekisho.people.tokens import Token, find_token, split_login
 from sekisho.register.catalogue import Catalogue, Dataset, find_catalogue
@@ -28,10 +32,30 @@ from sekisho.relay import faults
 from sekisho.relay.accounts import AccountBook
 from sekisho.relay.facts import SessionClosed, SessionOpened
 
+# Which doors open a target that is reached by this protocol.
+_DOORS: Final = {"postgres": ("postgres", "workspace", "inner"), "ssh": ("ssh", "workspace")}
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A person before a door that asks for no token: `who` is the proof of login, `ticket` names `target`."""
+
+    who: Authenticated
+    ticket: str
+    target: str
+
+    @property
+    def person(self) -> str:
+        return self.who.account
+
+    def login(self) -> str:
+        return f"{self.person}.{self.ticket}"
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A session that may open its target. `secret` is the target password of the dataset's role."""
+    """A session that may open its target. `secret` is the target password of the dataset's role, or empty where a
+    target knows none."""
 
     session: str
     grant: Grant
@@ -85,14 +109,27 @@ class Admissions:
             return None
         return token, token.password(self._token_key)
 
-    async def refuse(self, fault: Fault, *, door: str, target: str, peer: str, token: Token | None) -> None:
+    async def entrant(self, who: Authenticated, ticket: str) -> Entrant:
+        """Somebody who has just logged in, before the target of a ticket; "" when there is no such ticket, which
+        `admit` refuses. Whose ticket it is, and whether it opens anything, is decided there. Raises Fault
+        ONLY_ENROLLING."""
+        if who.enrolling:
+            raise Fault(people_faults.ONLY_ENROLLING)
+        found = await read_ticket(self._ledger, None, ticket)
+        return Entrant(who, ticket, found.requested.target if found else "")
+
+    async def refuse(
+        self, fault: Fault, *, door: str, target: str, peer: str, token: Token | Entrant | None
+    ) -> None:
         """Record that nothing was opened, and why."""
         claimed = token.login() if token else ""
         refused = AccessRefused(door=door, target=target[:64], claimed=claimed, peer=peer, code=fault.code)
         about = token.ticket if token else "access"
         await self._ledger.record(refused, by=token.person if token else "sekisho", about=about)
 
-    async def admit(self, token: Token, *, door: str, peer: str, tls: str, client: str) -> Admission:
+    async def admit(
+        self, token: Token | Entrant, *, door: str, peer: str, tls: str, client: str
+    ) -> Admission:
         """Decide, and open the session in the ledger. Raises Fault after recording the refusal."""
         try:
             return await self._admit(token, door=door, peer=peer, tls=tls, client=client)
@@ -100,7 +137,9 @@ class Admissions:
             await self.refuse(fault, door=door, target=token.target, peer=peer, token=token)
             raise
 
-    async def _admit(self, token: Token, *, door: str, peer: str, tls: str, client: str) -> Admission:
+    async def _admit(
+        self, token: Token | Entrant, *, door: str, peer: str, tls: str, client: str
+    ) -> Admission:
         now, size = self._now(), await self._ledger.size()
         request = AccessRequest(token.person, token.ticket, token.target, door, int(now.timestamp() * 1e6))
         grant = decide(request, await gather(self._ledger, self._published, request))
@@ -110,12 +149,17 @@ class Admissions:
             catalogue = await find_catalogue(connection, grant.target)
             language = await find_language(connection, grant.person)
         found = [d for d in catalogue.datasets if d.dataset == grant.dataset] if catalogue else []
-        if catalogue is None or not found or found[0].organisation != grant.organisation:
-            # The ticket names a dataset that is no longer that client's on this target.
+        if (
+            catalogue is None
+            or not found
+            or found[0].organisation != grant.organisation
+            or door not in _DOORS.get(catalogue.target.protocol, ())
+        ):
+            # The ticket names a dataset that is no longer that client's on this target, or another kind of target.
             raise Fault(gate_faults.OTHER_TARGET, ticket=grant.ticket, target=grant.target)
         if grant.unknown_lineage == "refuse":
             catalogue = replace(catalogue, target=replace(catalogue.target, unknown_lineage="refuse"))
-        secret = await self._ledger.content(found[0].secret)
+        secret = await self._ledger.content(found[0].secret) if found[0].secret else b""
         if isinstance(secret, Erased):
             raise Fault(faults.TARGET_DOWN, target=grant.target, reason="its credential was erased")
         session = f"s-{secrets.token_hex(8)}"
