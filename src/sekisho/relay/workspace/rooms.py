@@ -153,6 +153,10 @@ class Workspaces:
             terminal.on_closed(lambda: self._left(room))
             return terminal
 
+    async def terminal(self, admission: Admission, width: int, height: int) -> PtyUpstream:
+        """A shell, for whoever opens terminals by their door."""
+        return await self.shell(admission, ("shell",), width, height)
+
     async def pull(self, seat: Token, peer: str, *, query: str, to: str) -> Pull:
         """Begin to pull the result of a query; the returned pull goes on by itself. Raises Fault.
 
