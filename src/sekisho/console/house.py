@@ -24,6 +24,7 @@ from sekisho.people.sessions import Sessions
 from sekisho.relay.browser import BrowserDoor
 from sekisho.relay.endings import Door
 from sekisho.relay.record.recordings import Recordings
+from sekisho.relay.workspace.rooms import Workspaces
 
 GLASS_BROKEN: Final = "gate.glass_broken"  # a log event
 _log: Final = structlog.get_logger()
@@ -56,6 +57,7 @@ class House:
     url: str  # of the console, as people open it
     browser: BrowserDoor
     recordings: Recordings
+    rooms: Workspaces
     doors: tuple[Door, ...] = ()
     alarm: Alarm = _sound
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -23,7 +23,7 @@ from sekisho.console.house import SCOPES, House
 from sekisho.evidence.note import NoteSigner, VerifierKey, parse_key
 from sekisho.evidence.policy import Policy
 from sekisho.faults import Fault
-from sekisho.gate.decide import JST
+from sekisho.gate.decide import JST, WORKSPACE
 from sekisho.ledger import KeyRing, Ledger, Publisher
 from sekisho.ledger.publisher import Answers, Prove
 from sekisho.notify.addresses import parse_address
@@ -45,6 +45,7 @@ from sekisho.relay.postgres.door import PostgresDoor, ServerTls
 from sekisho.relay.record.reading import recover
 from sekisho.relay.record.recordings import Recordings
 from sekisho.relay.terminal.volume import Volumes
+from sekisho.relay.workspace.rooms import Workspaces
 from sekisho.service.certificates import Certificates, write_private
 from sekisho.service.faults import CANNOT_LISTEN, STATE_EXISTS
 from sekisho.service.published import LogFolder
@@ -57,6 +58,7 @@ LOG: Final = "log"
 LOG_KEY: Final = "log.key"
 DATABASE: Final = "ledger.sqlite"
 KEYS: Final = "keys"
+WORKSPACES: Final = "workspaces"
 RECORDINGS: Final = "recordings"
 TLS: Final = "tls"
 _SWITCH_SECONDS: Final = 50e-6
@@ -78,6 +80,7 @@ class Service:
     publisher: Publisher
     door: PostgresDoor
     browser: BrowserDoor
+    rooms: Workspaces
     recordings: Recordings
     log_key: VerifierKey
     postgres: tuple[str, int]
@@ -132,6 +135,9 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
         recordings = Recordings(ledger, state / RECORDINGS)
         await recover(ledger, state / RECORDINGS)
         browser = BrowserDoor(admissions, ledger, secret, recordings, Volumes(ledger))
+        quota = settings.workspace_quota_mib << 20
+        rooms = Workspaces(ledger, admissions, state / WORKSPACES, secret, quota=quota)
+        browser.openers[WORKSPACE] = rooms.terminal
         tls = ServerTls(certificates.server_context(), certificates.server_der())
         door = PostgresDoor(admissions, ledger, secret, tls=tls if settings.postgres_tls else None)
         host, port = split_address(settings.console_listen)
@@ -143,6 +149,7 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             published,
             door,
             browser,
+            rooms,
             recordings,
             secret,
             settings,
@@ -169,6 +176,7 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             ]
             telling = group.create_task(outbox.run())
             postgres = group.create_task(_listen(door.serve, settings.postgres_listen))
+            housing = group.create_task(rooms.run())
             try:
                 yield Service(
                     state=state,
@@ -177,6 +185,7 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                     publisher=publisher,
                     door=door,
                     browser=browser,
+                    rooms=rooms,
                     recordings=recordings,
                     log_key=signer.key,
                     postgres=await _first(door.address, postgres),
@@ -188,6 +197,8 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                     task.cancel()
                 await asyncio.wait(ending)
                 await browser.close(_CLOSE_SECONDS)
+                housing.cancel()  # after the terminals: what they saved is written back
+                await asyncio.wait([housing])
                 publisher.stop()  # publishes what the closing sessions recorded
                 await asyncio.wait([publishing])
 
@@ -229,6 +240,7 @@ def _house(
     published: LogFolder,
     door: PostgresDoor,
     browser: BrowserDoor,
+    rooms: Workspaces,
     recordings: Recordings,
     secret: bytes,
     settings: Settings,
@@ -256,7 +268,8 @@ def _house(
         url=origins[0],
         browser=browser,
         recordings=recordings,
-        doors=(door, browser),
+        rooms=rooms,
+        doors=(door, browser, rooms),
     )
 
 

@@ -36,7 +36,8 @@ class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What can be set. Addresses are "HOST:PORT"; port 0 takes a free one.
 
     `origin` names the log, for ever. `ledger` is "sqlite" for a file in the state folder, or a PostgreSQL URL.
-    `quorum` is how many of the witnesses must cosign. `notify` is the section `[notify]`: `alarms`, and the mail server
+    `quorum` is how many of the witnesses must cosign. `workspace_quota_mib` is how much a ticket's workspace may hold; an
+    open one holds it in memory. `notify` is the section `[notify]`: `alarms`, and the mail server
     in `[notify.smtp]`. `postgres_tls` false is refused on any address but loopback.
     """
 
@@ -48,6 +49,7 @@ class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     names: tuple[str, ...] = ("localhost", "127.0.0.1", "::1")
     witnesses: tuple[Witness, ...] = ()
     quorum: int = 0
+    workspace_quota_mib: int = 512
     notify: Notify = Notify()
 
 
