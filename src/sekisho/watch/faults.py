@@ -9,3 +9,35 @@ OTHER_STATE = fault_kind(
     ja="監視の記憶は別の版で書かれたものです。失われたものはありません。事実から作り直せますので、"
     "ファイルを削除して再起動してください。",
 )
+NO_ALERT = fault_kind(
+    "SEK-WATCH-002",
+    en="There is no alert {alert}. Nothing was recorded; see `sekisho watch alerts`.",
+    ja="警報 {alert} はありません。何も記録されていません。`sekisho watch alerts` で確認してください。",
+)
+ACKNOWLEDGED = fault_kind(
+    "SEK-WATCH-003",
+    en="{by} has acknowledged alert {alert} already. Nothing was recorded.",
+    ja="警報 {alert} は {by} が確認済みです。何も記録されていません。",
+)
+NOT_YOURS_TO_ACKNOWLEDGE = fault_kind(
+    "SEK-WATCH-004",
+    en="{by} cannot acknowledge alert {alert}: it needs a role for it, and nobody answers for an alert about himself "
+    "or somebody in his chain of command. It stays open, and climbs.",
+    ja="{by} は警報 {alert} を確認できません。担当の役割が必要で、本人や同じ指揮系統の人に関する警報は確認できません。"
+    "警報は開いたままで、上位に回されます。",
+)
+BAD_MUTE = fault_kind(
+    "SEK-WATCH-005",
+    en="A mute needs a detector, a person, a reason, and an end within {days} days. Nothing was recorded.",
+    ja="警報の停止には検知器・対象者・理由と、{days} 日以内の終了日が必要です。何も記録されていません。",
+)
+NO_MUTE = fault_kind(
+    "SEK-WATCH-006",
+    en="There is no open request {request} to mute that you could decide. Nothing was muted.",
+    ja="あなたが判断できる停止申請 {request} はありません。何も停止されていません。",
+)
+BAD_ROWS = fault_kind(
+    "SEK-WATCH-007",
+    en="{path} cannot be read as a log: {reason}. Nothing of it was looked at; correct it, or give a mapping.",
+    ja="{path} をログとして読めません: {reason}。何も調べていません。修正するか、対応表を指定してください。",
+)

@@ -69,6 +69,7 @@ class Known(msgspec.Struct):
     clients: dict[str, Client] = {}
     tickets: dict[str, Ticket] = {}
     sessions: dict[str, Session] = {}
+    rotas: dict[str, list[int]] = {}  # unit -> active hours in 48 slots
     things: dict[int, int] = {}  # hashes of terminals and media -> how many humans used them
     tickets_used: bool = False  # whether this house works with tickets at all
     human: str = ""
@@ -110,6 +111,11 @@ class Known(msgspec.Struct):
         learner = _LEARNERS.get(o.kind)
         if learner is not None:
             learner(self, o)
+
+    def rota(self) -> list[int]:
+        """Active hours of the present human's unit, by slot."""
+        who = self.humans.get(self.human)
+        return self.rotas.setdefault(who.unit if who is not None else "", [0] * 48)
 
     def forget(self, now: int) -> None:
         """Let go of what is over, once an hour."""

@@ -1,4 +1,4 @@
-"""3. More persons for the same work than the other few who do it: persons for each ticket, over 30 and 365 days."""
+"""3. More persons for the same work than the other few who do it: for each ticket, over 30 and 365 days."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -11,16 +11,21 @@ from sekisho.watch.observation import DAY, Observation
 from sekisho.watch.tails import count_surprise
 from sekisho.watch.windows import Windows
 
-SHAPE: Final = 9.0  # honest workers of one team differ by about a third
-LEAST_DAYS: Final = 8  # of work, before anybody is compared
-PRIOR: Final = 5.0  # tickets' worth of the team's mean that stand in for what a peer has not done yet
+SHAPE: Final = 14.0  # what a ticket needs differs between honest workers by about a quarter
+SHAPE_ALONE: Final = 7.0  # … and by more where there are no tickets, and a day of work is the unit
+LEAST: Final = 8  # tickets (or days without tickets) before anybody is compared
+CAP: Final = 120  # persons: one unusual ticket is not a habit
 
 
 class Work(Memory):
-    """Persons of lookups (a bulk job counts no further than `BULK`), and days with lookups."""
+    """Persons of lookups, and how many tickets (or days, where there are none) they were for.
+
+    `counted` is how much of the present ticket has entered, `last` the day of the latest lookup."""
 
     persons: Windows = msgspec.field(default_factory=Windows)
-    days: Windows = msgspec.field(default_factory=Windows)
+    units: Windows = msgspec.field(default_factory=Windows)
+    unit: str = ""
+    counted: int = 0
     last: int = 0
     said: int = 0
 
@@ -29,41 +34,44 @@ def look(work: Work, o: Observation, known: Known) -> Finding | None:
     ticket = known.ticket
     if ticket is not None and ticket.expected > BULK:
         return None  # a list that was ordered is no lookup
-    amount = min(o.persons, BULK)
-    if known.day != work.last:
-        work.last = known.day
-        work.days.add(known.day, 1)
-    if amount:
+    work.last = known.day
+    unit = o.ticket or str(known.day)
+    if unit != work.unit:
+        work.unit, work.counted = unit, 0
+        work.units.add(known.day, 1)
+    amount = min(o.persons, CAP - work.counted)
+    if amount > 0:
+        work.counted += amount
         work.persons.add(known.day, amount)
     return None
 
 
 def sweep(memories: dict[str, Work], now: int, known: Known) -> Iterator[tuple[str, Finding]]:
     day = (now // 1_000_000 + known.zone) // (DAY // 1_000_000)
+    shape = SHAPE if known.tickets_used else SHAPE_ALONE
     figures = {
-        human: (work.persons.month(day), work.days.month(day), work.persons.year(day), work.days.year(day))
+        human: (
+            (work.persons.month(day), work.units.month(day)),
+            (work.persons.year(day), work.units.year(day)),
+        )
         for human, work in sorted(memories.items())
     }
-    for human, (month, month_days, year, year_days) in figures.items():
+    for human, mine in figures.items():
         work = memories[human]
-        if month_days < LEAST_DAYS or work.last < day - 1:
+        if work.last < day - 1:
             continue
         others = [figures[peer] for peer in known.peers(human) if peer in figures]
-        worked = sum(other[1] for other in others)
-        if worked < LEAST_DAYS:
-            continue
-        rate = sum(other[0] for other in others) / worked
-        score, window, count, mean = (
-            count_surprise(month, rate * month_days, SHAPE),
-            30,
-            month,
-            rate * month_days,
-        )
-        long_worked = sum(other[3] for other in others)
-        long_rate = sum(other[2] for other in others) / max(1, long_worked)
-        long_score = count_surprise(year, long_rate * year_days, SHAPE)
-        if long_score > score and year_days > 60:
-            score, window, count, mean = long_score, 365, year, long_rate * year_days
+        score, window, count, mean = 0.0, 30, 0, 0.0
+        for place, days in enumerate((30, 365)):
+            persons, units = mine[place]
+            worked = sum(other[place][1] for other in others)
+            if units < LEAST or worked < LEAST:
+                continue
+            # One colleague's odd month must not hide another's: the middle one counts, where there are enough.
+            usual = _usual([other[place] for other in others]) * units
+            surprise = count_surprise(persons, usual, shape)
+            if surprise > score:
+                score, window, count, mean = surprise, days, persons, usual
         steps = int(score * 2)
         if score < 1.5 or steps <= work.said:
             work.said = min(work.said, steps + 1)
@@ -76,6 +84,13 @@ def sweep(memories: dict[str, Work], now: int, known: Known) -> Iterator[tuple[s
             "peers": len(others),
         }
         yield human, Finding(score, count, mean, values, human=human)
+
+
+def _usual(others: list[tuple[int, int]]) -> float:
+    """Persons for each unit, of those who have done enough to say so: the median, at least the mean of all."""
+    rates = sorted(persons / units for persons, units in others if units >= LEAST)
+    mean = sum(persons for persons, _ in others) / max(1, sum(units for _, units in others))
+    return max(mean, rates[len(rates) // 2]) if rates else mean
 
 
 DETECTOR: Final = Detector(
@@ -92,8 +107,8 @@ DETECTOR: Final = Detector(
     ),
     finding=Words(
         "{human} saw {persons} persons in lookups within {window} days; {peers} colleagues would have seen about "
-        "{usual} in as many days of work.",
-        "{human} は {window} 日間の照会で {persons} 人分を見ました。同僚 {peers} 人なら同じ日数で約 {usual} 人です。",
+        "{usual} for as many tickets.",
+        "{human} は {window} 日間の照会で {persons} 人分を閲覧。同僚 {peers} 人なら同数のチケットで約 {usual} 人です。",
     ),
     look=look,
     sweep=sweep,

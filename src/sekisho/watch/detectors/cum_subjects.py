@@ -16,9 +16,10 @@ LEVELS: Final = {"day": 300, "30 days": 1_000, "year": 4_000, "lifetime": 12_000
 
 
 class Seen(Memory):
-    """`plain` counts persons that no ticket covers. `said` is up to which doubling each window was told."""
+    """`lifetime` counts every person ever, `plain` those that no ticket covers; `said` is up to which doubling each
+    window was told."""
 
-    all: Windows = msgspec.field(default_factory=Windows)
+    lifetime: int = 0
     plain: Windows = msgspec.field(default_factory=Windows)
     sketch: Sketch = msgspec.field(default_factory=Sketch)
     quiet: int = LEVELS["day"]  # below this many plain persons nothing can be new
@@ -34,7 +35,7 @@ def look(seen: Seen, o: Observation, known: Known) -> Finding | None:
         amount = max(0, seen.sketch.count() - before)
     if not amount or not o.client:
         return None
-    seen.all.add(known.day, amount)
+    seen.lifetime += amount
     ticket = known.ticket
     if ticket is not None and ticket.approved:
         if ticket.used <= ticket.expected:
@@ -67,7 +68,7 @@ def _told(seen: Seen, known: Known) -> Finding | None:
     values: dict[str, Value] = {
         "persons": total,
         "window": window,
-        "lifetime": seen.all.lifetime,
+        "lifetime": seen.lifetime,
         "level": level,
     }
     return Finding(min(score, 8.0), total, level, values)

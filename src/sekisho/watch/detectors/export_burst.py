@@ -30,7 +30,7 @@ def look(rates: Rates, o: Observation, known: Known) -> Finding | None:
         if not amount or (known.ticket is not None and known.ticket.expected > BULK and known.covered()):
             return None  # a list that was ordered and approved is judged by its ticket
     else:
-        amount = o.persons or 1
+        amount = 1
     rate = rates.kinds.get(kind)
     if rate is None:
         mean = USUAL.get(kind, OTHERWISE)[0]

@@ -12,7 +12,7 @@ from sekisho.watch.tails import rarity
 
 LEARNING_DAYS: Final = 20  # of a human's own: everything is new at first
 KNOWN_TO_ALL: Final = 8_192
-MOST: Final = 160  # things remembered of a human; the oldest make room, and may be new again after years
+MOST: Final = 96  # things remembered of a human; the oldest make room, and may be new again after years
 
 
 class Things(Memory):

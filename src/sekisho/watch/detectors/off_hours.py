@@ -10,7 +10,7 @@ from sekisho.watch.observation import Observation
 from sekisho.watch.tails import rarity
 
 BINS: Final = 48
-LEARNING: Final = 15  # active hours before one's own rota counts for anything
+LEARNING: Final = 40  # active hours of one's own before any of them can be odd
 ROLE_WEIGHT: Final = 12.0  # active hours that the unit's rota stands for
 _FADE: Final = 0.5 ** (1 / 14)
 
@@ -36,10 +36,14 @@ def look(rota: Rota, o: Observation, known: Known) -> Finding | None:
     if rota.total >= LEARNING:
         # The mass of all bins at most as usual as this one and its neighbours: overtime begins beside working hours.
         mine = _near(rota.bins, slot)
-        rare = sum(count for place, count in enumerate(rota.bins) if _near(rota.bins, place) <= mine)
+        rare: float = sum(count for place, count in enumerate(rota.bins) if _near(rota.bins, place) <= mine)
+        unit = known.rota()
+        worked = sum(unit)
+        rare += ROLE_WEIGHT * (_near(unit, slot) / 4) / worked if worked else 0.0
         score = rarity(rare, rota.total)
     rota.bins[slot] += 1
     rota.total += 1
+    known.rota()[slot] += 1
     if rota.total > 4_000:  # about two years; the older half fades
         rota.bins = [count // 2 for count in rota.bins]
         rota.total = sum(rota.bins)
