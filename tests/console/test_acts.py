@@ -65,6 +65,7 @@ async def test_a_policy_needs_two_and_the_second_sees_what_changes(house: Scene)
         "review_hours": "6",
         "break_glass_minutes": "30",
         "bulk_persons": "1000",
+        "special_persons": "50",
         "courses": "privacy, security",
     }
     async with house.client("mori") as mori, house.client("hogo") as hogo, house.client("kanri") as kanri:
@@ -72,6 +73,7 @@ async def test_a_policy_needs_two_and_the_second_sees_what_changes(house: Scene)
         [proposed] = await house.checkpoint.facts("gate.policy_proposed")
         fact = proposed.typed()
         assert isinstance(fact, PolicyProposed)
+        assert (fact.policy.sensitive_persons, fact.policy.special_persons) == (None, 50)
         assert (fact.policy.hours, fact.policy.courses) == ((8, 20), ("privacy", "security"))
         assert (await send(kanri, "/policy", "/policy", **fields)).status_code in (400, 403)
         own = await send(mori, "/policy", f"/policy/{fact.proposal}/approve")

@@ -21,6 +21,7 @@ from sekisho.people.facts import HeldRole
 from sekisho.people.roles import Role
 from sekisho.people.standing import PersonStanding
 from sekisho.register.faults import NOT_DESCRIBED
+from sekisho.register.inventory import Sensitivity
 from sekisho.register.parties import ClearChain, Reach
 from sekisho.register.standing import LockedDataset, OpenDataset
 
@@ -167,6 +168,43 @@ def test_what_the_policy_bounds() -> None:
     refusing = decide(REQUEST, under(unknown_lineage="refuse"))
     assert isinstance(refusing, Grant)
     assert refusing.unknown_lineage == "refuse"
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "caps", "opens"),
+    [
+        (Sensitivity.ORDINARY, {"sensitive_persons": 1, "special_persons": 1}, True),
+        (Sensitivity.SENSITIVE, {"sensitive_persons": 100, "special_persons": 1}, True),
+        (Sensitivity.SENSITIVE, {"sensitive_persons": 99}, False),
+        (Sensitivity.SPECIAL, {"special_persons": 100}, True),
+        (Sensitivity.SPECIAL, {"special_persons": 99}, False),
+        (Sensitivity.SPECIAL, {"sensitive_persons": 99, "special_persons": 1000}, False),
+    ],
+)
+def test_more_sensitive_data_has_lower_caps(
+    sensitivity: Sensitivity, caps: dict[str, int], opens: bool
+) -> None:
+    found = replace(GOOD, policy=Policy(**caps), dataset=replace(OPEN, sensitivity=sensitivity))
+    if opens:
+        assert isinstance(decide(REQUEST, found), Grant)
+    else:
+        assert refused(REQUEST, found) is faults.ABOVE_SENSITIVITY
+
+
+def test_what_was_never_graded_counts_as_special() -> None:
+    assert refused(REQUEST, replace(GOOD, policy=Policy(special_persons=99))) is faults.ABOVE_SENSITIVITY
+    assert Policy(sensitive_persons=0, special_persons=-1).mistakes() == (
+        "sensitive_persons",
+        "special_persons",
+    )
+
+
+def test_a_bulk_allowance_counts_towards_the_cap() -> None:
+    policy = Policy(doors=("postgres", "workspace"), largest_bulk=BULK.limits, special_persons=10_099)
+    found = state("mori", "hara", asked=asked(bulk=BULK), policy=policy)
+    assert refused(REQUEST, found) is faults.ABOVE_SENSITIVITY
+    enough = replace(found, policy=msgspec.structs.replace(policy, special_persons=10_100))
+    assert isinstance(decide(REQUEST, enough), Grant)
 
 
 def test_a_bulk_request_needs_two_approvers_of_two_employers() -> None:

@@ -9,12 +9,13 @@ from register.register_examples import DAY, TABLES, fill
 from sekisho.faults import Fault
 from sekisho.ledger import Ledger
 from sekisho.register.approval import approve_hop
+from sekisho.register.facts import ColumnEntry, TableEntry
 from sekisho.register.intake import changed, take_in
-from sekisho.register.inventory import Dataset
+from sekisho.register.inventory import Dataset, Sensitivity
 from sekisho.register.parties import Colour, Contract, Hop, Parties, Supervision
 from sekisho.register.periods import parse_period
 from sekisho.register.records import read_parties, read_tables
-from sekisho.register.standing import LockedDataset, OpenDataset, dataset_oversight, standing
+from sekisho.register.standing import LockedDataset, OpenDataset, dataset_oversight, grade_of, standing
 from sekisho.register.tables import entrustments
 from sekisho.register.tables_io import RegisterTables
 
@@ -178,3 +179,16 @@ async def test_one_clients_register_is_read_alone(ledger: Ledger) -> None:
         assert {hop.id for hop in farm.hops} == {"h1", "h2"}
         assert {one.id for one in farm.contracts} == {"c1", "c2"}
         assert {hop.id for hop in (await read_parties(connection)).hops} == {"h1", "h2", "h9"}
+
+
+def test_the_catalogue_grades_a_dataset_whatever_it_is_called() -> None:
+    def table(*items: str) -> TableEntry:
+        columns = tuple(ColumnEntry(name=item, item=item, personal=True) for item in items)
+        return TableEntry(schema="s", name="t", columns=columns)
+
+    assert grade_of(()) is Sensitivity.ORDINARY
+    assert grade_of((table("name", "phone"),)) is Sensitivity.ORDINARY
+    assert grade_of((table("name"), table("card"))) is Sensitivity.SENSITIVE
+    assert grade_of((table("name", "individual_number"), table("card"))) is Sensitivity.SPECIAL
+    assert grade_of((table("medical_history"),)) is Sensitivity.SPECIAL
+    assert grade_of((table("an item of a later version"),)) is Sensitivity.SENSITIVE

@@ -15,7 +15,7 @@ from sekisho.gate.facts import Limits, TicketRequested
 from sekisho.gate.policy import Policy
 from sekisho.gate.refusal import Refusal
 from sekisho.gate.standing import Standing
-from sekisho.register.standing import DatasetStanding, LockedDataset
+from sekisho.register.standing import DatasetStanding, LockedDataset, OpenDataset
 
 JST: Final = timezone(timedelta(hours=9), "JST")
 # The doors of a ticket's workspace: from a terminal into it, and from it to the target.
@@ -287,6 +287,17 @@ def _dataset_open(request: AccessRequest, state: State) -> Refusal | None:
     return Refusal(reason.kind, reason.values)
 
 
+def _within_sensitivity(request: AccessRequest, state: State) -> Refusal | None:
+    if state.ticket is None or state.policy is None or not isinstance(state.dataset, OpenDataset):
+        return None
+    asked = state.ticket.requested
+    cap = state.policy.cap(state.dataset.sensitivity)
+    persons = asked.limits.ticket_persons + (asked.bulk.limits.ticket_persons if asked.bulk else 0)
+    if cap is None or persons <= cap:
+        return None
+    return Refusal(faults.ABOVE_SENSITIVITY, {"ticket": asked.ticket, "persons": persons, "limit": cap})
+
+
 RULES: Final = (
     Rule(
         "ticket",
@@ -345,6 +356,12 @@ RULES: Final = (
         "The dataset is open: described, entrusted hop by hop, under a contract in force.",
         "データセットを開ける: 台帳が揃い、各段の委託が承認され、契約が有効である。",
         _dataset_open,
+    ),
+    Rule(
+        "sensitivity",
+        "The ticket is for no more persons than the policy allows for data of this sensitivity.",
+        "チケットの人数が、データの機微度に応じて方針が定める上限に収まっている。",
+        _within_sensitivity,
     ),
 )
 

@@ -208,3 +208,10 @@ BULK_ABOVE_POLICY = fault_kind(
     ja="チケット {ticket} の一括取得枠は方針の範囲を超えています。何も開かれていません。範囲内で申請するか、"
     "方針の変更を依頼してください。",
 )
+ABOVE_SENSITIVITY = fault_kind(
+    "SEK-GATE-040",
+    en="Ticket {ticket} is for {persons} persons, and the policy allows {limit} for data as sensitive as this. Nothing "
+    "was opened; ask for fewer.",
+    ja="チケット {ticket} は {persons} 人分ですが、この機微度のデータについて方針が認めるのは {limit} 人までです。"
+    "何も開かれていません。人数を減らして申請してください。",
+)

@@ -12,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from sekisho.gate.limits import Limits
+from sekisho.register.inventory import Sensitivity
 
 BUILT_IN: Final = ""  # stands where a leaf hash would name the replaced policy
 
@@ -21,7 +22,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     `largest` bounds what any ticket lets pass, `longest_hours` its window. A ticket for more than
     `bulk_persons` persons needs the approvals of a bulk pull, and so does one with a bulk allowance for its
-    workspace; `largest_bulk` bounds those, and None allows none. `uploads` lets a worker put files of the own
+    workspace; `largest_bulk` bounds those, and None allows none. No ticket, with or without a bulk
+    allowance, is for more than `sensitive_persons` persons where the dataset is sensitive or special, nor for more
+    than `special_persons` where it is special (health, official numbers). `uploads` lets a worker put files of the own
     terminal, of at most `upload_bytes` bytes, into the workspace. `unknown_lineage` "refuse" overrules targets that
     would mask columns of unknown lineage. A worker needs the trainings
     `courses` and the attestations `rules`.
@@ -32,6 +35,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     largest: Limits | None = None
     longest_hours: int = 31 * 24
     bulk_persons: int | None = None
+    sensitive_persons: int | None = None
+    special_persons: int | None = None
     largest_bulk: Limits | None = None
     uploads: bool = False
     upload_bytes: int = 1 << 20
@@ -51,6 +56,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     break_glass_minutes: int = 60
     review_hours: int = 24
 
+    def cap(self, sensitivity: Sensitivity) -> int | None:
+        """The most persons a ticket may be for; None for no cap. More sensitive is never more."""
+        caps = {
+            Sensitivity.ORDINARY: (),
+            Sensitivity.SENSITIVE: (self.sensitive_persons,),
+            Sensitivity.SPECIAL: (self.sensitive_persons, self.special_persons),
+        }
+        return min((cap for cap in caps[sensitivity] if cap is not None), default=None)
+
     def mistakes(self) -> tuple[str, ...]:
         """The names of settings whose values make no sense."""
         first, last = self.hours
@@ -58,6 +72,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "hours": not 0 <= first < last <= 24,
             "longest_hours": self.longest_hours < 1,
             "bulk_persons": self.bulk_persons is not None and self.bulk_persons < 0,
+            "sensitive_persons": self.sensitive_persons is not None and self.sensitive_persons < 1,
+            "special_persons": self.special_persons is not None and self.special_persons < 1,
             "break_glass_minutes": not 1 <= self.break_glass_minutes <= 24 * 60,
             "review_hours": not 1 <= self.review_hours <= 72,
             "largest": self.largest is not None and not self.largest.sensible(),

@@ -27,7 +27,7 @@ from sekisho.register.facts import (
 )
 from sekisho.register.inventory import Dataset
 from sekisho.register.parties import Approval, Contract, Hop, LegalPerson, Parties, Tie
-from sekisho.register.standing import DatasetStanding, Location, judge
+from sekisho.register.standing import DatasetStanding, Location, grade_of, judge
 from sekisho.register.tables import JST, contracts, entrustments, organisations, ties
 
 Confirms = Callable[[Recorded], Awaitable[bool]]
@@ -42,7 +42,8 @@ async def attested_standing(ledger: Ledger, dataset: str, on: date, confirms: Co
     added = await reading.last(DatasetAdded, dataset, lambda fact: fact.dataset)
     if added is not None:
         target = await reading.last(TargetAdded, added.target, lambda fact: fact.target)
-        location = Location(added.organisation, added.target, target.operator if target else "")
+        operator = target.operator if target else ""
+        location = Location(added.organisation, added.target, operator, grade_of(added.tables))
     described = await reading.last(DatasetDescribed, dataset, lambda fact: fact.dataset)
     parties = await reading.parties(location.organisation, dataset) if location else Parties()
     return judge(dataset, location, _dataset(described) if described else None, parties, on)

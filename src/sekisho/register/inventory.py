@@ -1,11 +1,12 @@
 """What is known of each dataset that a client entrusted (Guidelines 10-3 (3)), and what is not known yet."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
-from sekisho.text.items import ItemClass, ItemList, parse_items
+from sekisho.text.items import Item, ItemClass, ItemList, parse_items
 
 
 class Sensitivity(StrEnum):
@@ -24,6 +25,16 @@ _BY_CLASS: Final = {
     ItemClass.CARD: Sensitivity.SENSITIVE,
     ItemClass.OTHER: Sensitivity.SENSITIVE,  # free text, and whatever the vocabulary does not know
 }
+
+
+def grade(items: Iterable[Item]) -> Sensitivity:
+    """What these data items ask for."""
+    asked = [_BY_CLASS.get(item.item_class, Sensitivity.ORDINARY) for item in items]
+    return stricter(Sensitivity.ORDINARY, *asked)
+
+
+def stricter(*grades: Sensitivity) -> Sensitivity:
+    return max(grades, key=_ORDER.index)
 
 
 class Dataset(msgspec.Struct, frozen=True):
@@ -53,9 +64,8 @@ class Dataset(msgspec.Struct, frozen=True):
 
     def graded(self) -> Sensitivity:
         """What its items ask for, or more if `sensitivity` says more: nobody can write a dataset harmless."""
-        asked = [_BY_CLASS.get(one.item.item_class, Sensitivity.ORDINARY) for one in self.item_list().named]
-        asked.append(self.sensitivity or Sensitivity.ORDINARY)
-        return max(asked, key=_ORDER.index)
+        stated = self.sensitivity or Sensitivity.ORDINARY
+        return stricter(stated, grade(one.item for one in self.item_list().named))
 
 
 # A dataset that lacks one of these must not be opened for maintenance.

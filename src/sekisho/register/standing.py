@@ -4,28 +4,35 @@ A dataset is locked unless everything that opens it is known: what it is and who
 10-3 (3)), who reaches it, and a chain of approved hops under contracts in force from its client to them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
+import msgspec
 from sqlalchemy import select
 
 from sekisho.faults import Fault
 from sekisho.ledger import Connection
 from sekisho.register import faults
-from sekisho.register.inventory import Dataset, gaps
+from sekisho.register.facts import TableEntry
+from sekisho.register.inventory import Dataset, Sensitivity, gaps, grade, stricter
 from sekisho.register.parties import Blocked, ClearChain, Oversight, Parties, Reach, chain_to, oversight
 from sekisho.register.records import find_dataset, read_parties
 from sekisho.register.tables import datasets, targets
+from sekisho.text.items import ITEM_BY_ID
 
 
 @dataclass(frozen=True, slots=True)
 class OpenDataset:
-    """The proof that the dataset may be opened on that day by the staff of `chain.reach.party`."""
+    """The proof that the dataset may be opened on that day by the staff of `chain.reach.party`.
+
+    `sensitivity` is what its description or its catalogue asks for, whichever is more."""
 
     dataset: str
     client: str
     on: date
     chain: ClearChain
+    sensitivity: Sensitivity = Sensitivity.SPECIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +49,20 @@ DatasetStanding = OpenDataset | LockedDataset
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where the checkpoint opens a dataset: whose it is by the catalogue, and who operates the target."""
+    """Where the checkpoint opens a dataset: whose it is by the catalogue, who operates the target, and how sensitive
+    the catalogued columns are, whatever the description calls them."""
 
     organisation: str
     target: str
     operator: str
+    sensitivity: Sensitivity = Sensitivity.SPECIAL
+
+
+def grade_of(tables: Iterable[TableEntry]) -> Sensitivity:
+    """What the catalogued columns ask for; an item that the vocabulary does not know counts as "other"."""
+    other = ITEM_BY_ID["other"]
+    items = {column.item for table in tables for column in table.columns if column.personal}
+    return grade(ITEM_BY_ID.get(item, other) for item in items)
 
 
 def judge(
@@ -70,17 +86,21 @@ def judge(
         reasons += chain.obstacles
     if reasons or isinstance(chain, Blocked):
         return LockedDataset(name, on, tuple(reasons))
-    return OpenDataset(name, location.organisation, on, chain)
+    graded = stricter(described.graded(), location.sensitivity)
+    return OpenDataset(name, location.organisation, on, chain, graded)
 
 
 async def find_location(connection: Connection, dataset: str) -> Location | None:
     query = (
-        select(datasets.c.organisation, datasets.c.target, targets.c.operator)
+        select(datasets.c.organisation, datasets.c.target, datasets.c.tables, targets.c.operator)
         .join(targets, targets.c.target == datasets.c.target)
         .where(datasets.c.dataset == dataset)
     )
     row = (await connection.execute(query)).one_or_none()
-    return Location(row.organisation, row.target, row.operator) if row else None
+    if row is None:
+        return None
+    graded = grade_of(msgspec.json.decode(row.tables, type=tuple[TableEntry, ...]))
+    return Location(row.organisation, row.target, row.operator, graded)
 
 
 async def standing(connection: Connection, dataset: str, on: date) -> DatasetStanding:
