@@ -30,6 +30,8 @@ class Page(StrEnum):
     REGISTER = "register"
     POLICY = "policy"
     STATUS = "status"
+    RECORDINGS = "recordings"
+    NOTICES = "notices"
 
 
 _LOOKING: Final = frozenset({Part.VIEW, Part.EXECUTE, Part.CHECK})
@@ -65,6 +67,10 @@ OPEN_TO: Final[dict[Page, frozenset[Role]]] = {
     Page.POLICY: _roles(Act.POLICY, *_SHAPING),
     # How many lines there are says nothing of what they hold.
     Page.STATUS: _roles(Act.LOG_KEEP, *_LOOKING) | {Role.ADMINISTRATOR},
+    # A client watches the recordings of its own data.
+    Page.RECORDINGS: _roles(Act.RECORDING, Part.REQUEST, Part.APPROVE) | {Role.CLIENT},
+    # Whether those were told who must be: for who keeps the machine going, and who answers for it.
+    Page.NOTICES: frozenset({Role.ADMINISTRATOR, Role.LOG_CUSTODIAN, Role.PRIVACY_OFFICER, Role.AUDITOR}),
 }
 
 

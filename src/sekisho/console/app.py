@@ -13,6 +13,7 @@ from typing import Annotated, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,8 +29,12 @@ from sekisho.console.faces import (
     editing,
     entrance,
     live,
+    notices,
+    openid,
     people,
+    recordings,
     register,
+    terminal,
     worker,
 )
 from sekisho.console.guard import Guard
@@ -39,7 +44,20 @@ from sekisho.console.viewer import HouseDep, peer_of
 from sekisho.faults import Fault
 from sekisho.ledger import Recorded
 
-FACES: Final = (worker, approver, live, client, auditor, people, register, editing, account)
+FACES: Final = (
+    worker,
+    terminal,
+    approver,
+    live,
+    recordings,
+    client,
+    auditor,
+    people,
+    register,
+    editing,
+    notices,
+    account,
+)
 _TILE: Final = re.compile(
     r"tile/(entries|[0-9]|[1-5][0-9]|6[0-3])/(x[0-9]{3}/)*[0-9]{3}(\.p/[1-9][0-9]{0,2})?"
 )
@@ -78,7 +96,8 @@ def console_app(house: House) -> FastAPI:
     )
     app.state.house = house
     app.add_middleware(Guard)
-    app.mount("/static", _Kept(directory=STATIC), name="static")
+    # Compressed: nothing in these files is secret, so a length tells nothing.
+    app.mount("/static", GZipMiddleware(_Kept(directory=STATIC), minimum_size=1024), name="static")
 
     @app.exception_handler(Fault)
     async def _fault(request: Request, fault: Fault) -> Response:
@@ -140,6 +159,7 @@ def console_app(house: House) -> FastAPI:
         )
 
     app.include_router(entrance.router)
+    app.include_router(openid.router)
     for face in FACES:
         app.include_router(face.face.pages)
         app.include_router(face.face.api)

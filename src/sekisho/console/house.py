@@ -1,6 +1,7 @@
 """What the console is given: the rooms whose readers and acts it shows."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from sekisho.people.challenges import Challenges
 from sekisho.people.credentials import Enrolment
 from sekisho.people.links import LinkDesk
 from sekisho.people.login import LoginDesk
+from sekisho.people.openid import OpenIdDesk
 from sekisho.people.passkeys import PasskeyDesk
 from sekisho.people.sessions import Sessions
 from sekisho.relay.browser import BrowserDoor
@@ -36,6 +38,15 @@ SCOPES: Final = ("me", "tickets", "sessions", "people", "register", "log", "port
 
 async def _sound(opened: BreakGlassOpened, recorded: Recorded) -> None:
     _log.warning(GLASS_BROKEN, ticket=opened.asked.ticket, person=opened.asked.person, line=recorded.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class SocketPass:
+    """What lets one WebSocket open: a console session, what for, and until when (seconds of the monotonic clock)."""
+
+    session: str
+    purpose: str
+    until: float
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,8 @@ class House:
     browser: BrowserDoor
     recordings: Recordings
     rooms: Workspaces
+    passes: Challenges[SocketPass] = field(default_factory=lambda: Challenges(time.monotonic))
+    openid: tuple[OpenIdDesk, ...] = ()
     doors: tuple[Door, ...] = ()
     alarm: Alarm = _sound
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -35,6 +35,7 @@ MENU: Final[tuple[tuple[Page | None, str, str], ...]] = (
     (Page.WORK, "/work", marked("My work")),
     (Page.QUEUE, "/queue", marked("Approvals")),
     (Page.LIVE, "/live", marked("Live sessions")),
+    (Page.RECORDINGS, "/recordings", marked("Recordings")),
     (Page.TICKETS, "/tickets", marked("Tickets")),
     (Page.PORTAL, "/portal", marked("Our data")),
     (Page.PORTAL, "/portal/digest", marked("Daily digest")),
@@ -46,6 +47,7 @@ MENU: Final[tuple[tuple[Page | None, str, str], ...]] = (
     (Page.REGISTER, "/register", marked("Data and targets")),
     (Page.POLICY, "/policy", marked("Policy")),
     (Page.STATUS, "/status", marked("This checkpoint")),
+    (Page.NOTICES, "/notices", marked("Notices")),
     (None, "/me", marked("My account")),
 )
 

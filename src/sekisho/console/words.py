@@ -152,7 +152,12 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "openid": marked("OpenID Connect"),
         "link": marked("One-time link"),
     },
-    "door": {"postgres": "PostgreSQL"},
+    "door": {"postgres": "PostgreSQL", "ssh": "SSH", "workspace": marked("Workspace")},
+    "recording": {
+        "closed": marked("Whole"),
+        "failed": marked("The recorder failed"),
+        "recovered": marked("Recovered after a crash"),
+    },
     "sheet": {
         "parties": marked("Organisations"),
         "ties": marked("Ties between organisations"),
@@ -192,6 +197,25 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "enrolment": marked("Register a new passkey"),
         "identity": marked("Bind an OpenID Connect identity"),
     },
+    "notice": {
+        "agency": marked("End of work, to the agency"),
+        "emergency": marked("Emergency access"),
+        "frozen": marked("Kill switch"),
+        "publication": marked("The log cannot be kept as it should"),
+        "address_changed": marked("An address was changed"),
+        "test": marked("A test"),
+    },
+    "channel": {
+        "smtp": marked("Mail"),
+        "webhook": marked("Signed webhook"),
+        "apprise": marked("Through apprise"),
+    },
+    "delivery": {
+        "sent": marked("Handed over"),
+        "waiting": marked("Will be tried again"),
+        "given_up": marked("Given up"),
+    },
+    "undelivered": {"no address": marked("no address is known"), "erased": marked("the text was erased")},
     "api_scope": {
         "me": marked("Who I am"),
         "tickets": marked("Tickets"),

@@ -20,10 +20,14 @@ class Challenges(Generic[Kept]):
 
     def put(self, kept: Kept) -> str:
         name = secrets.token_urlsafe(32)
+        self.keep(name, kept)
+        return name
+
+    def keep(self, name: str, kept: Kept) -> None:
+        """Keep something again under a name that was taken."""
         self._kept[name] = (self._now() + CHALLENGE_SECONDS, kept)
         while len(self._kept) > _MOST:
             self._kept.popitem(last=False)
-        return name
 
     def take(self, name: str) -> Kept | None:
         """What was kept, the first time and in time; None ever after."""

@@ -62,6 +62,17 @@ def check(credential: bytes | None, password: str, code: str, *, now: float, las
         return None
     if known is None:
         return None
+    return _unspent(known, code, now, last_step)
+
+
+def check_code(credential: bytes | None, code: str, *, now: float, last_step: int) -> int | None:
+    """As `check`, of the one-time code alone: for a login whose first factor somebody else has checked."""
+    if credential is None:
+        return None
+    return _unspent(msgspec.json.decode(credential, type=Credential), code, now, last_step)
+
+
+def _unspent(known: Credential, code: str, now: float, last_step: int) -> int | None:
     step = _step_of(known.totp, code, now)
     return step if step is not None and step > last_step else None
 

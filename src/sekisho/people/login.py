@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from sqlalchemy import select
@@ -11,8 +12,8 @@ from sqlalchemy import select
 from sekisho.faults import Fault
 from sekisho.ledger import Ledger
 from sekisho.people import faults
-from sekisho.people.accounts import find_holder
-from sekisho.people.credentials import check
+from sekisho.people.accounts import Holder, find_holder
+from sekisho.people.credentials import check, check_code
 from sekisho.people.facts import CodeUsed, TokenIssued
 from sekisho.people.identity import Authenticated, Method, minted
 from sekisho.people.tables import codes_used, credentials
@@ -54,20 +55,30 @@ class LoginDesk:
 
         Raises Fault LOGIN_REFUSED or TOO_MANY_FAILURES; a failure is recorded, and never says what was wrong: the
         account, the password, the code, or that the person left or is frozen."""
+        holder = await self._spend(person, partial(check, password=password, code=code), peer)
+        return minted(holder.account, holder.person, Method.PASSWORD, peer)
+
+    async def spend_code(self, account: str, code: str, *, peer: str) -> None:
+        """Check and spend the one-time code of an account whose first factor somebody else has checked.
+
+        Raises as `verify`; an account without an authenticator app has no code, and is refused."""
+        await self._spend(account, partial(check_code, code=code), peer)
+
+    async def _spend(self, person: str, checks: Callable[..., int | None], peer: str) -> Holder:
         async with self._ledger.read() as connection:
             holder = await find_holder(connection, person)
         # All unknown names share one lock: made-up ones cannot fill the memory.
         known = holder.account if holder else ""
         async with self._busy.setdefault(known, asyncio.Lock()):
             self._throttle.hold_back(person, peer)
-            step = await self._check(known, password, code)
+            step = await self._check(known, checks)
             if holder is None or step is None:
                 self._throttle.failed(person, peer)
                 await record_failure(self._ledger, account=known, peer=peer, reason="credential")
                 raise Fault(faults.LOGIN_REFUSED)
             self._throttle.passed(known)
             await self._ledger.record(CodeUsed(person=known, step=step), by=known, about=known)
-        return minted(known, holder.person, Method.PASSWORD, peer)
+        return holder
 
     async def token(self, who: Authenticated, *, ticket: str, target: str) -> tuple[Token, str]:
         """Issue a door token with its password, good for ten minutes, to somebody who has logged in.
@@ -88,7 +99,7 @@ class LoginDesk:
         await self._ledger.record(issued, by=who.account, about=ticket)
         return token, token.password(self._key)
 
-    async def _check(self, account: str, password: str, code: str) -> int | None:
+    async def _check(self, account: str, checks: Callable[..., int | None]) -> int | None:
         query = (
             select(credentials.c.verifier, credentials.c.set, codes_used.c.step)
             .outerjoin(codes_used, codes_used.c.person == credentials.c.person)
@@ -102,4 +113,4 @@ class LoginDesk:
         content = await self._ledger.content(row.verifier) if row and honoured else None
         credential = content if isinstance(content, bytes) else None
         spent = row.step or 0 if row else 0
-        return await asyncio.to_thread(check, credential, password, code, now=self._now(), last_step=spent)
+        return await asyncio.to_thread(checks, credential, now=self._now(), last_step=spent)

@@ -1,7 +1,12 @@
 """OpenID Connect (authorization code flow with PKCE) for organisations that have a provider.
 
-A provider says who somebody is at the provider; who that is here, an administrator has said and a second person agreed
-to (`bind_identity`). An identity that nobody bound opens nothing, and none is made on the fly.
+A provider says who somebody is at the provider. Who that is here, two people have said: an administrator asked and a
+second person agreed, or the person proved it by logging in there (`Claim`) and an administrator agreed. Neither an
+e-mail address nor a name binds anything; an identity that nobody bound opens nothing, and none is made on the fly.
+
+    begin   -> the browser goes to the provider    finish   -> Authenticated: it proved two factors, or is trusted
+                                                             -> CodeWanted: our own one-time code is the second
+                                                             -> Claim: somebody who is logged in has proven an identity
 """
 
 import base64
@@ -28,6 +33,7 @@ from sekisho.people.challenges import Challenges
 from sekisho.people.consent import read_ask, require_role, require_second
 from sekisho.people.facts import IdentityAsked, IdentityBound, IdentityUnbound
 from sekisho.people.identity import Authenticated, Method, minted
+from sekisho.people.login import LoginDesk
 from sekisho.people.roles import CONSENTING, Role
 from sekisho.people.tables import identities
 from sekisho.people.throttle import Throttle, record_failure
@@ -41,14 +47,22 @@ _LARGEST: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """What an administrator sets. `redirect_uri` is the console's callback; `required_amr`, when not empty, names
-    the authentication methods (RFC 8176) of which the provider must have used one, e.g. {"mfa", "hwk"}."""
+    """What an administrator sets. `redirect_uri` is the console's callback.
+
+    `required_amr` are authentication methods (RFC 8176), of which the provider must say that it used one, such as
+    {"mfa"}; `required_acr` are classes of which one will do as well. What it does not prove so, our own one-time code
+    proves where `local_code` is set (always, when nothing else is required); else the login is refused. With nothing
+    set the provider's word is taken. `name` stands in addresses of the console, `label` on its button."""
 
     issuer: str
     client_id: str
     client_secret: str
     redirect_uri: str
     required_amr: frozenset[str] = frozenset()
+    required_acr: frozenset[str] = frozenset()
+    local_code: bool = False
+    name: str = ""
+    label: str = ""
 
     def __repr__(self) -> str:
         return f"Provider({self.issuer}, {self.client_id})"
@@ -70,6 +84,23 @@ class _Begun:
     browser: str
     nonce: str
     verifier: str
+    claimant: Authenticated | None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeWanted:
+    """The provider was answered for, and has not proven two factors: `OpenIdDesk.confirm` takes our code."""
+
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Somebody who had logged in here has logged in there as well."""
+
+    who: Authenticated
+    issuer: str
+    subject: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +125,28 @@ class OpenIdDesk:
     ) -> None:
         """Raises ValueError when the issuer is neither https nor on a loopback address."""
         for url in (provider.issuer, provider.redirect_uri):
-            _require_safe(url)
+            require_safe(url)
         self._ledger = ledger
         self._provider = provider
         self._http = http
         self._now = now
         self._throttle = throttle or Throttle(now)
         self._begun: Challenges[_Begun] = Challenges(now)
+        self._halfway: Challenges[Authenticated] = Challenges(now)
         self._discovered: _Discovered | None = None
         self._keys: KeySet | None = None
         self._keys_read = 0.0
 
-    async def begin(self) -> Departure:
-        """Start a login. Raises Fault OPENID_UNREACHABLE."""
+    @property
+    def provider(self) -> Provider:
+        return self._provider
+
+    async def begin(self, claimant: Authenticated | None = None) -> Departure:
+        """Start a login, or the claim of somebody who is logged in here. Raises Fault OPENID_UNREACHABLE."""
         discovered = await self._discover()
-        begun = _Begun(secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(48))
+        begun = _Begun(
+            secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(48), claimant
+        )
         challenge = hashlib.sha256(begun.verifier.encode()).digest()
         query = {
             "response_type": "code",
@@ -120,10 +158,14 @@ class OpenIdDesk:
             "code_challenge": base64.urlsafe_b64encode(challenge).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
         }
+        if self._provider.required_acr:
+            query["acr_values"] = " ".join(sorted(self._provider.required_acr))
         joint = "&" if urlsplit(discovered.authorization_endpoint).query else "?"
         return Departure(discovered.authorization_endpoint + joint + urlencode(query), begun.browser)
 
-    async def finish(self, answer: dict[str, str], *, browser: str, peer: str) -> Authenticated:
+    async def finish(
+        self, answer: dict[str, str], *, browser: str, peer: str
+    ) -> Authenticated | CodeWanted | Claim:
         """`answer` are the parameters of the callback, `browser` the cookie's value.
 
         Raises Fault OPENID_REFUSED (recorded), OPENID_UNREACHABLE or TOO_MANY_FAILURES."""
@@ -140,6 +182,11 @@ class OpenIdDesk:
         if "code" not in answer:
             raise await self._refused(f"the provider answered {answer.get('error', 'nothing')[:100]}", peer)
         claims = await self._claims(answer["code"], begun, peer)
+        if begun.claimant is not None:
+            return Claim(begun.claimant, self._provider.issuer, claims["sub"])
+        proven = self._proven(claims)
+        if not proven and not self._provider.local_code:
+            raise await self._refused("the provider did not authenticate strongly enough", peer)
         async with self._ledger.read() as connection:
             query = select(identities).where(
                 identities.c.issuer == self._provider.issuer, identities.c.subject == claims["sub"]
@@ -150,7 +197,32 @@ class OpenIdDesk:
             raise await self._refused(
                 "no person is bound to this identity", peer, holder.account if holder else ""
             )
-        return minted(holder.account, holder.person, Method.OPENID, peer)
+        who = minted(holder.account, holder.person, Method.OPENID, peer)
+        return who if proven else CodeWanted(self._halfway.put(who))
+
+    async def confirm(self, ticket: str, code: str, codes: LoginDesk, *, peer: str) -> Authenticated:
+        """The second factor of a login that wanted one: our own one-time code, which is spent.
+
+        Raises Fault OPENID_REFUSED (too late: begin anew), LOGIN_REFUSED or TOO_MANY_FAILURES, both recorded."""
+        who = self._halfway.take(ticket)
+        if who is None:
+            raise await self._refused("the code came too late", peer)
+        try:
+            await codes.spend_code(who.account, code, peer=peer)
+        except Fault:
+            self._halfway.keep(ticket, who)  # a mistyped code: the throttle counts, not the provider
+            raise
+        return who
+
+    def _proven(self, claims: dict[str, Any]) -> bool:
+        """Whether the provider proved what is required of it; nothing required is taken at its word, unless our own
+        code is to be the second factor."""
+        amr, acr = self._provider.required_amr, self._provider.required_acr
+        methods = claims.get("amr", [])
+        if not amr and not acr:
+            return not self._provider.local_code
+        used = set(map(str, methods)) if isinstance(methods, list) else set()
+        return not amr.isdisjoint(used) or (isinstance(claims.get("acr"), str) and claims["acr"] in acr)
 
     async def _claims(self, code: str, begun: _Begun, peer: str) -> dict[str, Any]:
         discovered = await self._discover()
@@ -212,10 +284,6 @@ class OpenIdDesk:
         # OpenID Connect Core 2: at most 255 ASCII characters.
         if not isinstance(subject, str) or not 0 < len(subject) < 256 or not subject.isascii():
             return "it names nobody"
-        methods = claims.get("amr", [])
-        required = self._provider.required_amr
-        if required and not (isinstance(methods, list) and required.intersection(map(str, methods))):
-            return "the provider did not authenticate strongly enough"
         return None
 
     async def _discover(self) -> _Discovered:
@@ -226,7 +294,7 @@ class OpenIdDesk:
                 if found.issuer != self._provider.issuer:
                     raise ValueError(f"it calls itself {found.issuer}")
                 for endpoint in (found.authorization_endpoint, found.token_endpoint, found.jwks_uri):
-                    _require_safe(endpoint)
+                    require_safe(endpoint)
             except (msgspec.DecodeError, ValueError) as error:
                 raise self._unreachable(str(error)) from error
             self._discovered = found
@@ -261,7 +329,7 @@ class OpenIdDesk:
         return Fault(faults.OPENID_REFUSED, issuer=self._provider.issuer, reason=reason[:200])
 
 
-def _require_safe(url: str) -> None:
+def require_safe(url: str) -> None:
     """ValueError for what would carry a code or key in the clear over a network."""
     parts = urlsplit(url)
     if parts.scheme != "https" and not (
@@ -281,14 +349,26 @@ async def ask_identity(ledger: Ledger, asked: IdentityAsked, *, by: str) -> Reco
     return await ledger.record(asked, by=by, about=asked.person)
 
 
+async def claim_identity(ledger: Ledger, claim: Claim) -> Recorded:
+    """The person asks, who proved the identity by logging in there; an administrator must agree (`bind_identity`).
+
+    Raises Fault ONLY_ENROLLING or NOT_ACTIVE."""
+    if claim.who.enrolling:
+        raise Fault(faults.ONLY_ENROLLING)
+    async with ledger.read() as connection:
+        await require_active(connection, claim.who.person)
+    asked = IdentityAsked(person=claim.who.account, issuer=claim.issuer, subject=claim.subject)
+    return await ledger.record(asked, by=claim.who.person, about=claim.who.account)
+
+
 async def bind_identity(ledger: Ledger, request: str, *, by: str) -> Recorded:
-    """The second person agrees. Raises Fault NOT_OPEN, SECOND_PERSON, NEEDS_ROLE, NOT_ACTIVE, or the ledger's
-    REFUSED when the identity is bound already."""
+    """The second person agrees; to what the person claimed, an administrator. Raises Fault NOT_OPEN, SECOND_PERSON,
+    NEEDS_ROLE, NOT_ACTIVE, or the ledger's REFUSED when the identity is bound already."""
     asked, recorded = await read_ask(ledger, request, IdentityAsked)
     async with ledger.read() as connection:
         person = await human_of(connection, asked.person) or asked.person
         require_second(person, by, recorded.by)
-        await require_role(connection, by, CONSENTING)
+        await require_role(connection, by, {Role.ADMINISTRATOR} if recorded.by == person else CONSENTING)
         await require_active(connection, person)
     bound = IdentityBound(person=asked.person, issuer=asked.issuer, subject=asked.subject, request=request)
     return await ledger.record(bound, by=by, about=asked.person)

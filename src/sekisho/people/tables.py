@@ -493,6 +493,17 @@ def _headcount(write: Writes, fact: f.HeadcountReconciled, recorded: Recorded) -
     write.upsert(headcounts, {"agency": fact.agency}, {**row, "ours": fact.ours, "differences": differences})
 
 
+async def find_identities(connection: Connection, person: str) -> tuple[tuple[str, str], ...]:
+    """(issuer, subject) of the OpenID Connect identities that log a human's accounts in."""
+    query = (
+        select(identities.c.issuer, identities.c.subject)
+        .join(accounts, accounts.c.account == identities.c.person)
+        .where(accounts.c.person == person)
+        .order_by(identities.c.issuer, identities.c.subject)
+    )
+    return tuple((row.issuer, row.subject) for row in await connection.execute(query))
+
+
 async def find_language(connection: Connection, account: str) -> Language:
     """The language in which a person is told things; English when the person is not ours."""
     query = select(persons.c.language).join(accounts, accounts.c.person == persons.c.person)

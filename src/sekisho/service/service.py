@@ -34,6 +34,7 @@ from sekisho.people.api_tokens import ApiTokens
 from sekisho.people.challenges import Challenges
 from sekisho.people.links import LinkDesk
 from sekisho.people.login import LoginDesk
+from sekisho.people.openid import OpenIdDesk
 from sekisho.people.passkeys import PasskeyDesk
 from sekisho.people.sessions import Sessions
 from sekisho.people.throttle import Throttle
@@ -48,6 +49,7 @@ from sekisho.relay.terminal.volume import Volumes
 from sekisho.relay.workspace.rooms import Workspaces
 from sekisho.service.certificates import Certificates, write_private
 from sekisho.service.faults import CANNOT_LISTEN, STATE_EXISTS
+from sekisho.service.openid import providers
 from sekisho.service.published import LogFolder
 from sekisho.service.settings import SETTINGS_FILE, Settings, read_settings, split_address, write_settings
 from sekisho.service.web import bound, serving
@@ -119,7 +121,11 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
     signer = NoteSigner.load(state / LOG_KEY, settings.origin)
     certificates = Certificates(state / TLS, settings.names)
     secret = _secret(state / DOOR_SECRET)
-    async with open_ledger(state, settings) as ledger, httpx2.AsyncClient() as http:
+    async with (
+        open_ledger(state, settings) as ledger,
+        httpx2.AsyncClient() as http,
+        providers(ledger, state, settings.openid) as openid,
+    ):
         policy, cosigner = _witnesses(settings, signer.key, http)
         publisher = Publisher(
             ledger,
@@ -154,6 +160,7 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             secret,
             settings,
             listening.getsockname()[1],
+            openid,
         )
         outbox = Outbox(
             ledger,
@@ -245,6 +252,7 @@ def _house(
     secret: bytes,
     settings: Settings,
     port: int,
+    openid: Callable[[str, Throttle], tuple[OpenIdDesk, ...]],
 ) -> House:
     """What the console is given. A passkey belongs to a host name, never to an address (WebAuthn 5.1.2): the first
     name of the settings that is one."""
@@ -266,6 +274,7 @@ def _house(
         unconfirmed=Challenges(time.time),
         notices=Notices(ledger, house=len(settings.notify.alarms)),
         url=origins[0],
+        openid=openid(origins[0], throttle),
         browser=browser,
         recordings=recordings,
         rooms=rooms,

@@ -1,16 +1,19 @@
 """The settings of a checkpoint: `sekisho.toml` in its state folder. Unknown settings stop the start."""
 
+import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from sekisho.faults import Fault
 from sekisho.notify.addresses import parse_address
 from sekisho.notify.channels import Smtp
+from sekisho.people.openid import require_safe
 from sekisho.service.faults import BAD_SETTINGS, NO_STATE
 
 SETTINGS_FILE: Final = "sekisho.toml"
+_NAME: Final = re.compile("[a-z0-9][a-z0-9-]{0,31}")
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,13 +35,33 @@ class Notify(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     alarms: tuple[str, ...] = ()
 
 
+class OpenId(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An OpenID Connect provider whose people may log in. `name` stands in the callback's address
+    (https://CONSOLE/login/openid/NAME/callback, to be registered with the provider), `label` on the button;
+    `secret_file` holds the client's secret, `ca_file` the provider's authority if it is none of the system's.
+
+    `second_factor`: "local" asks for our one-time code after each such login; "provider" refuses a login for which the
+    provider does not name one of the methods `amr` (RFC 8176) or classes `acr`; "either" takes that, or else our code.
+    """
+
+    name: str
+    issuer: str
+    client_id: str
+    secret_file: str
+    label: str
+    second_factor: Literal["local", "provider", "either"] = "either"
+    amr: tuple[str, ...] = ("mfa",)
+    acr: tuple[str, ...] = ()
+    ca_file: str = ""
+
+
 class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What can be set. Addresses are "HOST:PORT"; port 0 takes a free one.
 
     `origin` names the log, for ever. `ledger` is "sqlite" for a file in the state folder, or a PostgreSQL URL.
     `quorum` is how many of the witnesses must cosign. `workspace_quota_mib` is how much a ticket's workspace may hold; an
-    open one holds it in memory. `notify` is the section `[notify]`: `alarms`, and the mail server
-    in `[notify.smtp]`. `postgres_tls` false is refused on any address but loopback.
+    open one holds it in memory. `notify` is the section `[notify]`: `alarms`, and the mail server in `[notify.smtp]`.
+    Each `[[openid]]` is a provider of OpenID Connect. `postgres_tls` false is refused on any address but loopback.
     """
 
     origin: str
@@ -51,6 +74,7 @@ class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     quorum: int = 0
     workspace_quota_mib: int = 512
     notify: Notify = Notify()
+    openid: tuple[OpenId, ...] = ()
 
 
 def read_settings(state: Path) -> Settings:
@@ -66,6 +90,7 @@ def read_settings(state: Path) -> Settings:
             split_address(address)
         for alarm in settings.notify.alarms:
             parse_address(alarm)
+        _check_openid(settings.openid)
     except (msgspec.DecodeError, ValueError, Fault) as error:
         raise Fault(BAD_SETTINGS, path=path, reason=str(error)) from error
     if not settings.postgres_tls and split_address(settings.postgres_listen)[0] not in ("127.0.0.1", "::1"):
@@ -73,6 +98,19 @@ def read_settings(state: Path) -> Settings:
     if settings.quorum > len(settings.witnesses):
         raise Fault(BAD_SETTINGS, path=path, reason="quorum is larger than the number of witnesses")
     return settings
+
+
+def _check_openid(providers: tuple[OpenId, ...]) -> None:
+    """Raises ValueError."""
+    names = [one.name for one in providers]
+    for one in providers:
+        if not _NAME.fullmatch(one.name) or names.count(one.name) > 1:
+            raise ValueError(f"openid name {one.name!r}: small letters, digits and hyphens, each name once")
+        if not one.label.strip() or not one.client_id:
+            raise ValueError(f"openid {one.name}: label and client_id must not be empty")
+        if one.second_factor == "provider" and not (one.amr or one.acr):
+            raise ValueError(f'openid {one.name}: second_factor = "provider" needs amr or acr')
+        require_safe(one.issuer)
 
 
 def write_settings(state: Path, settings: Settings) -> None:

@@ -15,8 +15,9 @@ from sekisho.console.lines import Organisation, read_names
 from sekisho.console.pages import Face, back_to, render
 from sekisho.console.viewer import ActorDep, HouseDep, Viewer
 from sekisho.faults import Fault
+from sekisho.notify.tables import addresses
 from sekisho.people.identity import Authenticated
-from sekisho.people.tables import api_tokens, passkeys
+from sekisho.people.tables import api_tokens, find_identities, passkeys
 
 face: Final = Face("me")
 
@@ -52,8 +53,20 @@ class MyToken(BaseModel):
     expires: datetime
 
 
+class MyIdentity(BaseModel):
+    """An account at a provider of OpenID Connect that logs me in."""
+
+    issuer: str
+    subject: str
+
+
+class MyProvider(BaseModel):
+    name: str
+    label: str
+
+
 class MeView(BaseModel):
-    """Who I am here, and what I hold."""
+    """Who I am here, and what I hold. `notices_by` is how notices reach me, null where they do not."""
 
     person: str
     account: str
@@ -63,6 +76,9 @@ class MeView(BaseModel):
     sessions: list[MySession]
     passkeys: list[MyPasskey]
     tokens: list[MyToken]
+    identities: list[MyIdentity]
+    providers: list[MyProvider]
+    notices_by: str | None
 
 
 @face.shows("/me", "me.html")
@@ -83,6 +99,9 @@ async def read_me(house: HouseDep, viewer: Me) -> MeView:
                 .order_by(api_tokens.c.issued.desc())
             )
         ).all()
+        identities = await find_identities(connection, viewer.person)
+        query = select(addresses.c.channel).where(addresses.c.receiver == f"person:{viewer.person}")
+        notices_by = await connection.scalar(query)
         names = await read_names(connection, {viewer.person}, {one.organisation for one in viewer.held()})
     return MeView(
         person=viewer.person,
@@ -123,6 +142,9 @@ async def read_me(house: HouseDep, viewer: Me) -> MeView:
             for row in issued
             if row.expires > now.timestamp() * 1e6
         ],
+        identities=[MyIdentity(issuer=issuer, subject=subject) for issuer, subject in identities],
+        providers=[MyProvider(name=one.provider.name, label=one.provider.label) for one in house.openid],
+        notices_by=notices_by,
     )
 
 

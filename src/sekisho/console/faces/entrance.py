@@ -49,8 +49,9 @@ async def start(request: Request, house: HouseDep) -> Response:
 
 
 @router.get("/login")
-async def login_page(request: Request) -> HTMLResponse:
-    return render(request, "login.html", None, notice=NOTICE)
+async def login_page(request: Request, house: HouseDep) -> HTMLResponse:
+    providers = [(one.provider.name, one.provider.label) for one in house.openid]
+    return render(request, "login.html", None, notice=NOTICE, providers=providers)
 
 
 @router.post("/login/password")

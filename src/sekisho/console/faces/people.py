@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel
 from sqlalchemy import select
 
+from sekisho.console import faults
 from sekisho.console.access import Needs, Page, require
 from sekisho.console.lines import Organisation, Someone, read_names
 from sekisho.console.pages import Face, back_to, render
@@ -17,12 +18,13 @@ from sekisho.faults import Fault
 from sekisho.people import faults as people_faults
 from sekisho.people.accounts import add_person, require_person
 from sekisho.people.consent import ask_role, find_open_asks, grant_role, require_role, revoke_role
-from sekisho.people.facts import PersonAdded, PersonMoved
+from sekisho.people.facts import IdentityAsked, PersonAdded, PersonMoved
 from sekisho.people.freeze import ask_unfreeze, freeze, unfreeze
 from sekisho.people.leaving import leave
+from sekisho.people.openid import ask_identity, bind_identity, unbind_identity
 from sekisho.people.roles import CONSENTING, Role
 from sekisho.people.staff import move_person
-from sekisho.people.tables import persons, roles_held
+from sekisho.people.tables import find_identities, persons, roles_held
 from sekisho.register.tables import organisations
 
 face: Final = Face("people")
@@ -135,6 +137,7 @@ async def person_page(request: Request, house: HouseDep, viewer: _Viewer, person
         raise Fault(people_faults.NO_SUCH_PERSON, person=person[:64])
     async with house.ledger.read() as connection:
         rows = await connection.execute(select(organisations).order_by(organisations.c.organisation))
+        identities = await find_identities(connection, person)
         houses = [Organisation(id=row.organisation, name=row.name, name_en=row.name_en) for row in rows]
     return render(
         request,
@@ -144,6 +147,8 @@ async def person_page(request: Request, house: HouseDep, viewer: _Viewer, person
         line=line,
         roles=list(Role),
         houses=houses,
+        identities=identities,
+        providers=[(one.provider.name, one.provider.label) for one in house.openid],
         may_freeze=may_freeze(viewer),
         today=day_in_japan(house.now()),
     )
@@ -258,6 +263,36 @@ async def take_role(
     return back_to(f"/people/{person}")
 
 
+@face.pages.post("/people/{person}/identity")
+async def ask_for_identity(
+    house: HouseDep,
+    viewer: ActorDep,
+    person: str,
+    provider: Text,
+    subject: Annotated[str, Form(min_length=1, max_length=255, pattern=r"^[!-~]+$")],
+) -> RedirectResponse:
+    """An administrator says which identity at a provider is this person's; a second person has to agree."""
+    issuers = {one.provider.name: one.provider.issuer for one in house.openid}
+    if provider not in issuers:
+        raise Fault(faults.NOT_FOUND, what=provider[:64])
+    asked = IdentityAsked(person=person, issuer=issuers[provider], subject=subject)
+    await ask_identity(house.ledger, asked, by=viewer.person)
+    return back_to("/people")
+
+
+@face.pages.post("/people/{person}/identity/unbind")
+async def take_identity(
+    house: HouseDep, viewer: ActorDep, person: str, issuer: Text, subject: Text
+) -> RedirectResponse:
+    """Take an identity away; one administrator is enough for less."""
+    async with house.ledger.read() as connection:
+        await require_role(connection, viewer.person, {Role.ADMINISTRATOR})
+        if (issuer, subject) not in await find_identities(connection, person):
+            raise Fault(faults.NOT_FOUND, what="identity")
+    await unbind_identity(house.ledger, issuer, subject, person=person, by=viewer.person)
+    return back_to(f"/people/{person}")
+
+
 @face.pages.post("/people/{person}/leave")
 async def person_leaves(
     house: HouseDep, viewer: ActorDep, person: str, last_day: Annotated[date, Form()], reason: Text
@@ -294,6 +329,8 @@ async def agree(
         await grant_role(house.ledger, ask, by=viewer.person)
     elif act == "unfreeze":
         await unfreeze(house.ledger, ask, by=viewer.person)
+    elif act == "identity":
+        await bind_identity(house.ledger, ask, by=viewer.person)
     elif act == "enrolment":
         half = await house.links.allow_enrolment(ask, by=viewer.person)
         return render(request, "half.html", viewer, half=half, person=person, first=False)
