@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check e2e long bench docs
+.PHONY: help setup demo test check e2e long bench bench-incident docs
 RUN = .tools/bin/uv run --locked --no-sync
 
 help: ## what can be made here
@@ -26,6 +26,9 @@ long: setup ## the tests that take minutes (several hundred kills)
 
 docs: setup ## write docs/reference/ anew from the code
 	@$(RUN) python scripts/reference.py
+
+bench-incident: setup ## how long until the watch speaks, and how often in vain, over 115 months
+	@$(RUN) python -m bench.incident $(ARGS)
 
 bench: setup ## measure against the peers; writes bench/README.md
 	@$(RUN) python -m bench $(ARGS)

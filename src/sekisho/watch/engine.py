@@ -14,7 +14,7 @@ from zlib import crc32
 import msgspec
 
 from sekisho.faults import Fault
-from sekisho.watch.detector import Detector, Finding, Memory, Value
+from sekisho.watch.detector import Detector, Finding, Head, Memory, Value
 from sekisho.watch.detectors import DETECTORS
 from sekisho.watch.faults import OTHER_STATE
 from sekisho.watch.heads import DayScore, Heads
@@ -27,6 +27,8 @@ GROWN: Final = 1.0
 _RAISED: Final = 1.0  # what a signal from outside adds for the client that it names
 _DEPARTING: Final = 0.5
 _TOLD: Final = 4_096
+# Another ticket is another deed; an odd hour or place under it is still the same oddity.
+_PER_TICKET: Final = frozenset({Head.TICKET, Head.CHAIN})
 _FOREVER: Final = 1 << 62
 
 
@@ -180,6 +182,8 @@ class Engine:
                 return
         day = (o.at // 1_000_000 + known.zone) // 86_400
         place = f"{detector.name}|{key}"
+        if detector.head in _PER_TICKET:
+            place += f"|{o.ticket}"
         told = self._told.get(place)
         if told is not None and told[0] > day - QUIET_DAYS and score < told[1] + GROWN:
             return

@@ -1,0 +1,291 @@
+"""From a leaf of the ledger to what the engine is shown. Facts of other rooms are read as data, by their names.
+
+A fact that is not named here says nothing to the watch. Personal data of subjects is in none of them; what a session
+counted is a number.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import msgspec
+
+from sekisho.watch.observation import DAY, Observation
+
+
+class _Leaf(msgspec.Struct, gc=False):
+    seq: int
+    fact: str
+    v: int
+    at: str
+    by: str
+    about: str
+    data: msgspec.Raw
+
+
+class _Statement(msgspec.Struct, gc=False):
+    session: str
+    ticket: str
+    organisation: str
+    read: tuple[str, ...]
+    rows: int
+    persons: int
+    bytes: int
+    outcome: str
+
+
+class _Statements(msgspec.Struct, gc=False):
+    session: str
+    ticket: str
+    organisation: str
+    read: tuple[str, ...]
+    rows: tuple[int, ...]
+    persons: tuple[int, ...]
+    bytes: tuple[int, ...]
+
+
+_leaves: Final = msgspec.json.Decoder(_Leaf)
+_statement: Final = msgspec.json.Decoder(_Statement)
+_statements: Final = msgspec.json.Decoder(_Statements)
+_anything: Final = msgspec.json.Decoder(dict[str, Any])
+_minutes: Final[dict[str, int]] = {}
+_tables: Final[dict[tuple[str, ...], tuple[str, ...]]] = {}
+_KEPT: Final = 10_000
+
+
+def _at(stamp: str) -> int:
+    """Microseconds of "2026-11-21T11:01:26.123456Z". The minute is remembered: facts come by the thousand in one."""
+    minute = stamp[:16]
+    base = _minutes.get(minute)
+    if base is None:
+        if len(_minutes) >= _KEPT:
+            _minutes.clear()
+        parsed = datetime.strptime(minute, "%Y-%m-%dT%H:%M").replace(tzinfo=UTC)
+        base = _minutes[minute] = int(parsed.timestamp()) * 1_000_000
+    return base + int(stamp[17:19]) * 1_000_000 + int(stamp[20:26])
+
+
+def _tables_of(read: tuple[str, ...]) -> tuple[str, ...]:
+    """The tables among "table.column" names, in order."""
+    found = _tables.get(read)
+    if found is None:
+        if len(_tables) >= _KEPT:
+            _tables.clear()
+        found = _tables[read] = tuple(sorted({name.rpartition(".")[0] for name in read} - {""}))
+    return found
+
+
+def _host(peer: str) -> str:
+    """A terminal's address without the port, which is another one each time."""
+    host, colon, port = peer.rpartition(":")
+    return host if colon and port.isdigit() and "]" not in port else peer
+
+
+def read_observation(leaf: bytes) -> Observation | None:
+    """None for a fact that says nothing to the watch. Raises msgspec.DecodeError for what is no leaf."""
+    read = _leaves.decode(leaf)
+    reader = READERS.get(read.fact)
+    return None if reader is None else reader(read)
+
+
+def _read(leaf: _Leaf) -> Observation:
+    said = _statement.decode(leaf.data)
+    return Observation(
+        at=_at(leaf.at),
+        kind="read",
+        ref=leaf.seq,
+        actor=leaf.by,
+        client=said.organisation,
+        ticket=said.ticket,
+        session=said.session,
+        tables=_tables_of(said.read),
+        what=said.outcome,
+        persons=said.persons,
+        rows=said.rows,
+        size=said.bytes,
+    )
+
+
+def _read_many(leaf: _Leaf) -> Observation:
+    said = _statements.decode(leaf.data)
+    return Observation(
+        at=_at(leaf.at),
+        kind="read",
+        ref=leaf.seq,
+        actor=leaf.by,
+        client=said.organisation,
+        ticket=said.ticket,
+        session=said.session,
+        tables=_tables_of(said.read),
+        persons=sum(said.persons),
+        rows=sum(said.rows),
+        size=sum(said.bytes),
+    )
+
+
+def _seen(
+    kind: Any, values: Callable[[dict[str, Any], _Leaf], dict[str, Any]]
+) -> Callable[[_Leaf], Observation]:
+    def read(leaf: _Leaf) -> Observation:
+        data = _anything.decode(leaf.data)
+        base = {"actor": leaf.by if leaf.by != "sekisho" else ""}
+        return Observation(at=_at(leaf.at), kind=kind, ref=leaf.seq, **{**base, **values(data, leaf)})
+
+    return read
+
+
+def _opened(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
+    return {
+        "actor": d["person"],
+        "client": d["organisation"],
+        "ticket": d["ticket"],
+        "session": d["session"],
+        "place": _host(d["peer"]),
+        "tool": d["client"],
+        "target": d["target"],
+    }
+
+
+def _asked(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
+    bulk = d.get("bulk") or {}
+    return {
+        "actor": d["person"],
+        "client": d["organisation"],
+        "ticket": d["ticket"],
+        "target": d["target"],
+        "expected": max(d["limits"]["ticket_persons"], bulk.get("ticket_persons", 0)),
+        "low": d["opens"],
+        "until": d["closes"],
+    }
+
+
+def _glass(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
+    return {**_asked(d["asked"], leaf), "what": "emergency"}
+
+
+def _ticket_closed(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
+    return {"ticket": d["ticket"], "what": d["how"]}
+
+
+def _person(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
+    return {
+        "actor": "",
+        "target": d["person"],
+        "what": d["unit"] or d["agency"] or d["employer"],
+        "other": d["manager"],
+        "tool": d["employer"],
+    }
+
+
+def _left(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
+    last = date.fromisoformat(d["last_day"])
+    # The end of the last day in Japan.
+    end = int(datetime(last.year, last.month, last.day, tzinfo=UTC).timestamp()) * 1_000_000 + DAY * 15 // 24
+    return {"actor": "", "target": d["person"], "what": "left", "until": end}
+
+
+def _admin(what: str, whom: str) -> Callable[[_Leaf], Observation]:
+    return _seen("admin", lambda d, leaf: {"what": what, "other": d.get(whom, "")})
+
+
+def _gap(source: str, what: str) -> Callable[[_Leaf], Observation]:
+    return _seen("gap", lambda d, leaf: {"actor": "", "target": source, "what": what})
+
+
+def _refused(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
+    return {"what": d.get("code", ""), "session": d.get("session", "")}
+
+
+READERS: Final[dict[str, Callable[[_Leaf], Observation]]] = {
+    "relay.statement": _read,
+    "relay.statements": _read_many,
+    "relay.session_opened": _seen("logon", _opened),
+    "relay.session_closed": _seen("logoff", lambda d, leaf: {"session": d["session"]}),
+    "relay.channel_refused": _seen("refused", _refused),
+    # What a terminal showed is counted about once a second, whatever the command was.
+    "relay.terminal_output": _seen(
+        "read",
+        lambda d, leaf: {
+            "session": d.get("session", ""),
+            "persons": d.get("persons", 0),
+            "size": d.get("bytes", 0),
+        },
+    ),
+    "relay.bypass_seen": _gap("target", "hole"),
+    "workspace.pulled": _seen(
+        "pull",
+        # The inner session counted its persons as statements; here only that a file exists of them.
+        lambda d, leaf: {
+            "client": d["organisation"],
+            "session": d["session"],
+            "target": d["ticket"],
+            "place": "workspace",
+        },
+    ),
+    "gate.access_refused": _seen("refused", _refused),
+    "gate.ticket_requested": _seen("ticket", _asked),
+    "gate.break_glass_opened": _seen("ticket", _glass),
+    "gate.ticket_approved": _seen(
+        "approval", lambda d, leaf: {"actor": d["approver"], "ticket": d["ticket"]}
+    ),
+    "gate.ticket_closed": _seen("ticket_end", _ticket_closed),
+    "gate.break_glass_reviewed": _seen(
+        "review", lambda d, leaf: {"actor": d["reviewer"], "what": "emergency review"}
+    ),
+    "gate.policy_proposed": _admin("policy", ""),
+    "gate.policy_approved": _admin("policy", ""),
+    "people.person_added": _seen("person", _person),
+    "people.person_moved": _seen("person", _person),
+    "people.person_returned": _seen("person", _person),
+    "people.person_left": _seen("person", _left),
+    "people.account_added": _seen(
+        "account", lambda d, leaf: {"actor": "", "target": d["account"], "other": d["person"]}
+    ),
+    "people.role_granted": _admin("role", "person"),
+    "people.role_revoked": _admin("role", "person"),
+    "people.person_unfrozen": _admin("unfreeze", "person"),
+    "people.enrolment_allowed": _admin("authenticator", "person"),
+    "people.session_opened": _seen(
+        "logon",
+        lambda d, leaf: {
+            "actor": d["account"],
+            "session": d["session"],
+            "place": _host(d["peer"]),
+            "tool": "console",
+        },
+    ),
+    "people.session_closed": _seen("logoff", lambda d, leaf: {"session": d["session"]}),
+    "people.login_failed": _seen(
+        "refused", lambda d, leaf: {"actor": d["claimed"], "place": _host(d["peer"])}
+    ),
+    "console.log_read": _seen(
+        "admin", lambda d, leaf: {"what": "log_read", "other": d["filter"].get("person", "")}
+    ),
+    "ledger.clock_jumped": _gap("clock", "jump"),
+    "ledger.leaf_mismatch": _gap("ledger", "mismatch"),
+    "ledger.publication_stopped": _gap("publisher", "stopped"),
+    "ledger.publication_failed": _gap("publisher", "failed"),
+    "ledger.quorum_missing": _gap("witnesses", "quorum"),
+    "watch.beat": _seen("beat", lambda d, leaf: {"actor": "", "target": d["source"]}),
+    "watch.signal_received": _seen(
+        "outside", lambda d, leaf: {"client": d["organisation"], "what": d["kind"], "actor": ""}
+    ),
+    "watch.canary_met": _seen(
+        "canary",
+        lambda d, leaf: {"actor": "", "client": d["organisation"], "target": d["canary"], "what": d["how"]},
+    ),
+    "watch.population_stated": _seen(
+        "client", lambda d, leaf: {"actor": "", "client": d["organisation"], "persons": d["persons"]}
+    ),
+    "watch.alert_acknowledged": _seen("review", lambda d, leaf: {"what": "alerts"}),
+    "watch.review_done": _seen("review", lambda d, leaf: {"what": d["kind"]}),
+    "takeout.released": _seen(
+        "takeout",
+        lambda d, leaf: {
+            "client": d.get("organisation", ""),
+            "ticket": d.get("ticket", ""),
+            "persons": d.get("persons", 0),
+        },
+    ),
+}
+NAMES: Final = tuple(sorted(READERS))

@@ -1,0 +1,46 @@
+"""What can be set of the watch: the section `[watch]`."""
+
+from typing import Literal
+
+import msgspec
+
+from sekisho.watch.detectors import BY_NAME
+from sekisho.watch.engine import Sensitivity
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What follows by itself upon an alert of `detector` ("" for any) with a score of at least `at`.
+
+    "end_session" ends the session; "close_ticket" revokes the ticket, so that a new one needs approvals anew;
+    "freeze" freezes the person until two others end it."""
+
+    what: Literal["end_session", "close_ticket", "freeze"]
+    detector: str = ""
+    at: float = 6.0
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`alert_at`: how rare (−log10 of the chance) is worth an alert. `daily`: so many a day at most, the highest first.
+    `escalate_hours`: when an alert that nobody acknowledged climbs. `beat_minutes`: how often the watch says that it is
+    alive. `responses`: what follows by itself."""
+
+    alert_at: float = 2.5
+    daily: int = 5
+    escalate_hours: tuple[int, ...] = (4, 24)
+    beat_minutes: int = 15
+    responses: tuple[Response, ...] = ()
+
+    def mistakes(self) -> tuple[str, ...]:
+        """The names of settings whose values make no sense."""
+        wrong = {
+            "alert_at": not 0.5 <= self.alert_at <= 6.0,
+            "daily": self.daily < 1,
+            "escalate_hours": not self.escalate_hours
+            or list(self.escalate_hours) != sorted(self.escalate_hours),
+            "beat_minutes": not 1 <= self.beat_minutes <= 60,
+            "responses": any(one.detector not in ("", *BY_NAME) for one in self.responses),
+        }
+        return tuple(name for name, is_wrong in wrong.items() if is_wrong)
+
+    def sensitivity(self) -> Sensitivity:
+        return Sensitivity(alert_at=self.alert_at, daily=self.daily)

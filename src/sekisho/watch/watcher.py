@@ -1,0 +1,240 @@
+"""The engine at the ledger: reads facts from where it was, records what it finds, and tells people.
+
+What it keeps (the next fact's index and the engine's state) stands in one file, which is replaced whole: after a crash
+the watcher reads the last facts again and comes to the same state and the same alerts, whose names follow from the
+facts; the ledger refuses one that it has. Lose the file, and everything is made anew from the first fact.
+
+One task owns the engine. A look back over history, upon a signal from outside, has an engine of its own.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+from sqlalchemy import select
+
+from sekisho.faults import Fault
+from sekisho.gate.facts import TicketClosed
+from sekisho.ledger import Ledger
+from sekisho.ledger.faults import REFUSED
+from sekisho.ledger.tables import FACTS
+from sekisho.people.freeze import freeze
+from sekisho.watch.alerts import Tell, escalate, fact_of, find_alert, find_mute, routing_of
+from sekisho.watch.engine import Alarm, Engine, Sensitivity
+from sekisho.watch.facts import AlertRaised, Beat, ResponseTaken
+from sekisho.watch.reading import NAMES, read_observation
+from sekisho.watch.settings import Watch
+
+MEMORY: Final = "memory"
+BROKEN: Final = "watch.memory_unreadable"  # a log event
+_log: Final = structlog.get_logger()
+_PAGE: Final = 250  # facts between two breaths of the event loop
+_POLL: Final = 0.5  # seconds
+_SAVE_SECONDS: Final = 2.0
+_ESCALATE_SECONDS: Final = 30.0
+EndSession = Callable[[str, str], bool]
+
+
+class _Kept(msgspec.Struct):
+    """`looking` are signals whose look back is not finished: (index of the fact, name, organisation)."""
+
+    start: int
+    state: bytes
+    looking: list[tuple[int, str, str]] = []
+
+
+class Watcher:
+    """One per ledger. `tell` sends an alert to whom it was routed, `end_session` ends a live session here."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        folder: Path,
+        tell: Tell,
+        settings: Watch | None = None,
+        *,
+        end_session: EndSession = lambda session, reason: False,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._ledger = ledger
+        self._folder = folder
+        self._tell = tell
+        self._settings = settings or Watch()
+        self._end_session = end_session
+        self._now = now
+        self._looking: list[tuple[int, str, str]] = []
+        self.start = 0
+        self.engine = Engine(self._settings.sensitivity())
+
+    async def run(self) -> None:
+        """Watch until the ledger closes. Raises its Fault when it fails: nothing passes unwatched."""
+        self._load()
+        async with asyncio.TaskGroup() as group:
+            for signal in self._looking:
+                group.create_task(self._look_back(*signal))
+            await self._follow(group)
+
+    async def _follow(self, group: asyncio.TaskGroup) -> None:
+        loop = asyncio.get_running_loop()
+        saved, saved_at = self.start, loop.time()
+        escalated = beaten = 0.0
+        while not self._ledger.closing:
+            if self._ledger.fault is not None:
+                raise self._ledger.fault
+            before = self.start
+            busy = await self.catch_up(group)
+            now = loop.time()
+            if self.start != saved and (not busy or now - saved_at >= _SAVE_SECONDS):
+                self.save()
+                saved, saved_at = self.start, now
+            if now - escalated >= _ESCALATE_SECONDS or not escalated:
+                escalated = now
+                await escalate(self._ledger, self._settings.escalate_hours, self._now(), self._tell)
+            if now - beaten >= self._settings.beat_minutes * 60 or not beaten:
+                beaten = now
+                await self._ledger.record(Beat(source="watch"), by="sekisho", about="watch")
+            if not busy and before == self.start:
+                await self._ledger.wait_turn(_POLL)
+
+    async def catch_up(self, group: asyncio.TaskGroup | None = None) -> bool:
+        """Take in one page of facts; whether it was a full one."""
+        page = await _page(self._ledger, self.start)
+        for seq, leaf in page:
+            observation = read_observation(leaf)
+            if observation is not None:
+                for alarm in self.engine.step(observation):
+                    await self._raise(fact_of(alarm))
+                if observation.kind == "outside" and group is not None:
+                    signal = (seq, str(seq), observation.client)
+                    self._looking.append(signal)
+                    group.create_task(self._look_back(*signal))
+            self.start = seq + 1
+        await asyncio.sleep(0)
+        return len(page) == _PAGE
+
+    async def _raise(self, raised: AlertRaised) -> None:
+        """Record an alert durably, then tell; both once, however often it is called with the same alert."""
+        async with self._ledger.read() as connection:
+            known = await find_alert(connection, raised.alert)
+            muted = (
+                ""
+                if raised.certain
+                else await find_mute(connection, raised.detector, raised.human, raised.at)
+            )
+        if known is not None:
+            raised = known.raised
+        else:
+            routed = await routing_of(self._ledger, raised, 0)
+            raised = msgspec.structs.replace(raised, to=routed.to, muted=muted)
+            try:
+                await self._ledger.record(raised, by="sekisho", about=raised.alert)
+            except Fault as fault:
+                if fault.kind is not REFUSED:
+                    raise
+                return  # another watcher on the same ledger was faster
+        if raised.muted or (known is not None and known.acknowledged is not None):
+            return
+        await self._tell(raised, await routing_of(self._ledger, raised, 0), 0)
+        if known is None or not known.response:
+            await self._respond(raised)
+
+    async def _respond(self, raised: AlertRaised) -> None:
+        """What the settings say follows by itself. A look back concerns the past: nothing is done upon it."""
+        for response in self._settings.responses:
+            if raised.signal or raised.score < response.at or response.detector not in ("", raised.detector):
+                continue
+            reason = f"alert {raised.alert}"
+            if response.what == "freeze" and raised.human:
+                subject = raised.human
+                await freeze(self._ledger, subject, reason=reason, by="sekisho")
+            elif response.what == "close_ticket" and raised.ticket:
+                subject = raised.ticket
+                closed = TicketClosed(ticket=subject, reason=reason, how="revoked")
+                await self._ledger.record(closed, by="sekisho", about=subject)
+            elif response.what == "end_session" and raised.session:
+                subject = raised.session
+                self._end_session(subject, reason)
+            else:
+                continue
+            taken = ResponseTaken(alert=raised.alert, what=response.what, subject=subject)
+            await self._ledger.record(taken, by="sekisho", about=raised.alert)
+            return
+
+    async def _look_back(self, seq: int, signal: str, organisation: str) -> None:
+        """All facts before the signal again, with that client looked at more closely; what is new is raised."""
+        async for alarm in self._again(seq, organisation):
+            async with self._ledger.read() as connection:
+                known = await find_alert(connection, alarm.alarm)
+            if known is None:
+                await self._raise(fact_of(alarm, signal=signal))
+        self._looking.remove((seq, signal, organisation))
+        self.save()
+
+    async def _again(self, until: int, organisation: str) -> AsyncIterator[Alarm]:
+        usual = self._settings.sensitivity()
+        # The budget was for people's days back then; today somebody waits for the whole answer.
+        closer = Sensitivity(alert_at=usual.alert_at, daily=1_000, zone=usual.zone, raised=(organisation,))
+        engine, start = Engine(closer), 0
+        while page := await _page(self._ledger, start, until):
+            for seq, leaf in page:
+                observation = read_observation(leaf)
+                if observation is not None:
+                    for alarm in engine.step(observation):
+                        if alarm.client == organisation:
+                            yield alarm
+                start = seq + 1
+            await asyncio.sleep(0)
+
+    # -- what is kept ---------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Replace the file whole. A crash at any moment leaves the old one or the new one."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kept = msgspec.msgpack.encode(_Kept(self.start, self.engine.dump(), self._looking))
+        draft = self._folder / f"{MEMORY}.new"
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(kept)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._folder / MEMORY)
+
+    def _load(self) -> None:
+        path = self._folder / MEMORY
+        if not path.exists():
+            return
+        try:
+            kept = msgspec.msgpack.decode(path.read_bytes(), type=_Kept)
+            self.engine.load(kept.state)
+        except (msgspec.MsgspecError, Fault) as error:
+            # Nothing is lost but time: the facts are still there.
+            _log.warning(BROKEN, path=str(path), reason=str(error))
+            self.engine = Engine(self._settings.sensitivity())
+            return
+        self.start, self._looking = kept.start, kept.looking
+
+
+async def _page(ledger: Ledger, start: int, until: int | None = None) -> list[tuple[int, bytes]]:
+    query = select(FACTS.c.seq, FACTS.c.leaf).where(FACTS.c.seq >= start, FACTS.c.fact.in_(NAMES))
+    if until is not None:
+        query = query.where(FACTS.c.seq < until)
+    async with ledger.read() as connection:
+        rows = await connection.execute(query.order_by(FACTS.c.seq).limit(_PAGE))
+        return [(row.seq, row.leaf) for row in rows]
+
+
+async def rebuilt(ledger: Ledger, until: int, settings: Watch | None = None) -> Engine:
+    """The engine as the facts below `until` make it: what a lost or doubted file is held against."""
+    engine, start = Engine((settings or Watch()).sensitivity()), 0
+    while page := await _page(ledger, start, until):
+        for seq, leaf in page:
+            observation = read_observation(leaf)
+            if observation is not None:
+                engine.step(observation)
+            start = seq + 1
+        await asyncio.sleep(0)
+    return engine
