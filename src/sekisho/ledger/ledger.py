@@ -14,8 +14,8 @@ import asyncio
 import enum
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -72,6 +72,7 @@ class Ledger:
         self._failed: asyncio.Future[Fault] = self._loop.create_future()
         self._waiting: set[asyncio.Future[None]] = set()
         self._hooks: list[Callable[[Sequence[Recorded]], None]] = []
+        self._hearing: dict[asyncio.Event, frozenset[str] | None] = {}
         self._opened: asyncio.Future[Head] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._write, name="ledger-writer", daemon=True)
@@ -116,6 +117,7 @@ class Ledger:
         self._wake.set()
         await asyncio.shield(self._ended)
         self._turn()
+        self._wake_all()
         await self._reads.close()
 
     # -- writing ------------------------------------------------------------------------------------------------
@@ -264,6 +266,10 @@ class Ledger:
         if recorded:
             for hook in self._hooks:
                 hook(recorded)
+            names = {one.fact for one in recorded}
+            for event, wanted in self._hearing.items():
+                if wanted is None or not wanted.isdisjoint(names):
+                    event.set()
         for waiter, outcome in outcomes:
             if not waiter.done():
                 if isinstance(outcome, Fault):
@@ -272,7 +278,12 @@ class Ledger:
                     waiter.set_result(outcome)
         if self._fault is not None and not self._failed.done():
             self._failed.set_result(self._fault)
+            self._wake_all()
         self._turn()
+
+    def _wake_all(self) -> None:
+        for event in self._hearing:
+            event.set()
 
     def _turn(self) -> None:
         waiting, self._waiting = self._waiting, set()
@@ -293,6 +304,17 @@ class Ledger:
     def on_recorded(self, hook: Callable[[Sequence[Recorded]], None]) -> None:
         """Call `hook` in the event loop with each batch recorded by this process, in order, before it is told."""
         self._hooks.append(hook)
+
+    @contextmanager
+    def hearing(self, names: Iterable[str] | None) -> Iterator[asyncio.Event]:
+        """An event that is set when this process has recorded a fact of these names (None: any), and when the ledger
+        fails or closes. A reader that asked the database at every turn would cost the doors more than the facts do."""
+        event = asyncio.Event()
+        self._hearing[event] = None if names is None else frozenset(names)
+        try:
+            yield event
+        finally:
+            del self._hearing[event]
 
     @property
     def fault(self) -> Fault | None:

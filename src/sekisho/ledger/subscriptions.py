@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from sekisho.ledger.batch import Aside
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 _PAGE: Final = 500
 POLL_SECONDS: Final = 0.5  # facts of other processes come without a call
-_PAUSE: Final = 0.05  # seconds; a busy ledger has hundreds of turns a second
+_PAUSE: Final = 0.05  # seconds; facts of one name can come by the hundred a second
 
 
 async def follow(ledger: "Ledger", names: Collection[str]) -> AsyncIterator[Recorded]:
@@ -22,16 +23,25 @@ async def follow(ledger: "Ledger", names: Collection[str]) -> AsyncIterator[Reco
     Ends when the ledger closes; raises its Fault when it fails. What it misses while it does
     not run, it never gives."""
     start = await ledger.size()
-    while not ledger.closing:
-        if ledger.fault is not None:
-            raise ledger.fault
-        page = await ledger.facts(start, _PAGE, names=names)
-        for recorded in page:
-            start = recorded.seq + 1
-            yield recorded
-        if not page:
-            await ledger.wait_turn(POLL_SECONDS)
-            await asyncio.sleep(_PAUSE)
+    with ledger.hearing(names) as heard:
+        while not ledger.closing:
+            if ledger.fault is not None:
+                raise ledger.fault
+            heard.clear()
+            page = await ledger.facts(start, _PAGE, names=names)
+            for recorded in page:
+                start = recorded.seq + 1
+                yield recorded
+            if not page:
+                await _until(heard)
+
+
+async def _until(heard: asyncio.Event) -> None:
+    """Return when there may be something to read."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(POLL_SECONDS):
+            await heard.wait()
+    await asyncio.sleep(_PAUSE)
 
 
 class Subscription:
@@ -49,18 +59,19 @@ class Subscription:
         """Ends when the ledger closes; raises its Fault when it fails."""
         ledger = self._ledger
         start = await ledger.offset(self._name)
-        while not ledger.closing:
-            if ledger.fault is not None:
-                raise ledger.fault
-            end = await ledger.size()
-            page = await ledger.facts(start, _PAGE, names=self._names) if start < end else []
-            for recorded in page:
-                yield recorded
-                start = recorded.seq + 1
-            if len(page) < _PAGE:
-                start = max(start, end)  # what lies between has other names
-                await ledger.wait_turn(POLL_SECONDS)
-                await asyncio.sleep(_PAUSE)
+        with ledger.hearing(self._names) as heard:
+            while not ledger.closing:
+                if ledger.fault is not None:
+                    raise ledger.fault
+                heard.clear()
+                end = await ledger.size()
+                page = await ledger.facts(start, _PAGE, names=self._names) if start < end else []
+                for recorded in page:
+                    yield recorded
+                    start = recorded.seq + 1
+                if len(page) < _PAGE:
+                    start = max(start, end)  # what lies between has other names
+                    await _until(heard)
 
     async def ack(self, recorded: Recorded) -> None:
         """Remember durably that everything up to and including this fact was handled."""
