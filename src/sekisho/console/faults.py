@@ -57,3 +57,10 @@ TOO_MANY_STREAMS = fault_kind(
     ja="このチェックポイントで開いている実況画面が {limit} を超えました。記録は失われません。"
     "この画面は2秒ごとに問い合わせます。",
 )
+NO_PASS = fault_kind(
+    "SEK-CONS-030",
+    en="This page's leave to open a terminal was used or is too old. Nothing was opened, and nothing goes on in the "
+    "background; open the page anew.",
+    ja="この画面から端末を開く許可は使用済みか期限切れです。何も開かれておらず、裏で続いている処理もありません。"
+    "画面を開き直してください。",
+)

@@ -36,6 +36,10 @@ class Guard:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and not _own_page(scope):
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})  # before it is accepted: the answer is 403
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -77,6 +81,13 @@ def _refusal(scope: Scope, headers: Headers) -> Fault | None:
     if (site is None and origin is None) or site not in (None, "same-origin") or origin not in (None, own):
         return Fault(faults.FROM_ELSEWHERE)
     return None
+
+
+def _own_page(scope: Scope) -> bool:
+    """A browser lets any page open a WebSocket to anywhere, and names the page's origin (RFC 6455 10.2)."""
+    headers = Headers(scope=scope)
+    scheme = "https" if scope["scheme"] == "wss" else "http"
+    return headers.get("origin") == f"{scheme}://{headers.get('host', '')}"
 
 
 def _bounded(receive: Receive) -> Receive:

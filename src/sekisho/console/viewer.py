@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends, Form, Request
+from starlette.requests import HTTPConnection
 
 from sekisho.console import faults
 from sekisho.console.house import House
@@ -60,7 +61,7 @@ class Viewer:
         return tuple(sorted(self.actor.held))
 
 
-def house_of(request: Request) -> House:
+def house_of(request: HTTPConnection) -> House:
     house = request.app.state.house
     if not isinstance(house, House):
         raise TypeError("the application has no house")
@@ -70,7 +71,7 @@ def house_of(request: Request) -> House:
 HouseDep = Annotated[House, Depends(house_of)]
 
 
-def peer_of(request: Request) -> str:
+def peer_of(request: HTTPConnection) -> str:
     return request.client.host if request.client else ""
 
 
@@ -79,7 +80,7 @@ def csrf_of(token: str) -> str:
     return hmac.new(token.encode(), b"sekisho console form v1", hashlib.sha256).hexdigest()
 
 
-async def find_viewer(request: Request, house: House) -> Viewer | None:
+async def find_viewer(request: HTTPConnection, house: House) -> Viewer | None:
     """The person of the cookie, or None. A session that may only enrol counts as well: see `viewer_of`."""
     token = request.cookies.get(SESSION_COOKIE, "")
     session = await house.sessions.find(token, peer=peer_of(request)) if token else None

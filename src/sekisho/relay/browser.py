@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from sekisho.faults import Fault
 from sekisho.ledger import Ledger
-from sekisho.people.tokens import Token
+from sekisho.people.identity import Authenticated
 from sekisho.relay import faults
 from sekisho.relay.admission import Admission, Admissions, Totals
 from sekisho.relay.record.recordings import Recording, Recordings
@@ -58,9 +58,10 @@ class BrowserDoor:
 
     async def serve(
         self,
-        token: Token,
+        who: Authenticated,
         terminal: BrowserTerminal,
         *,
+        ticket: str,
         door: str,
         width: int,
         height: int,
@@ -77,7 +78,8 @@ class BrowserDoor:
         self._serving.add(one)
         self._idle.clear()
         try:
-            admission = await self._admissions.admit(token, door=door, peer=peer, tls=tls, client=CLIENT)
+            entrant = await self._admissions.entrant(who, ticket)
+            admission = await self._admissions.admit(entrant, door=door, peer=peer, tls=tls, client=CLIENT)
             totals = Totals("refused", 0, 0)
             try:
                 totals = await self._recorded(admission, terminal, door, width, height)

@@ -8,6 +8,7 @@ from typing import Any
 
 import uvicorn
 
+from sekisho.console.sockets import LARGEST_MESSAGE
 from sekisho.faults import Fault
 from sekisho.service.certificates import Certificates
 from sekisho.service.faults import CANNOT_LISTEN
@@ -60,6 +61,10 @@ async def serving(
         server_header=False,
         lifespan="off",
         timeout_graceful_shutdown=2,
+        # A terminal's socket: what is typed is short, and nothing secret is compressed beside what others chose.
+        ws="websockets-sansio",
+        ws_max_size=LARGEST_MESSAGE,
+        ws_per_message_deflate=False,
     )
     server = _Embedded(config)
     async with asyncio.TaskGroup() as group:

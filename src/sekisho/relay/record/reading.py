@@ -6,6 +6,7 @@ That facts are missing is for the log to show: the last fact's chain stands for 
 against the published log by whoever gives `confirms`.
 """
 
+import asyncio
 import fcntl
 import hashlib
 import os
@@ -186,7 +187,7 @@ async def verify_recording(
         key = await data_key(ledger, account.opened)
     except Fault:
         key = None
-    found = verify_stored(folder, account, key)
+    found = await asyncio.to_thread(verify_stored, folder, account, key)
     if confirms is None:
         return found
     forged = [
