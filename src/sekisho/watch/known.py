@@ -11,7 +11,7 @@ import msgspec
 from sekisho.watch.observation import DAY, HOUR, Observation
 
 OPEN_SESSIONS: Final = 4_096
-TICKET_DAYS: Final = 400
+TICKET_DAYS: Final = 120
 RAISED_DAYS: Final = 180
 BULK: Final = 500  # persons: a ticket for more is a bulk job, counted apart from lookups
 _MONDAY: Final = 3  # 1970-01-01 was a Thursday
@@ -118,15 +118,17 @@ class Known(msgspec.Struct):
         return self.rotas.setdefault(who.unit if who is not None else "", [0] * 48)
 
     def forget(self, now: int) -> None:
-        """Let go of what is over, once an hour."""
+        """Let go of what is over, once a day, and tickets once a week."""
+        while len(self.sessions) > OPEN_SESSIONS:
+            # The one that was opened first; the name decides between equals.
+            del self.sessions[min(self.sessions, key=lambda name: (self.sessions[name].opened, name))]
+        if self.day % 7:
+            return
         oldest = now - TICKET_DAYS * DAY
         for name in [
             name for name, ticket in self.tickets.items() if max(ticket.closes, ticket.last) < oldest
         ]:
             del self.tickets[name]
-        while len(self.sessions) > OPEN_SESSIONS:
-            # The one that was opened first; the name decides between equals.
-            del self.sessions[min(self.sessions, key=lambda name: (self.sessions[name].opened, name))]
 
     def sensitive(self, client: str, now: int) -> bool:
         known = self.clients.get(client)
