@@ -6,6 +6,7 @@ script stay different. What is folded is how one address is written, not where i
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from sekisho.text.mask import PREFECTURES
@@ -39,6 +40,13 @@ _NUMBERS: Final = re.compile(
     rf"(?:{_BLOCK}?[-のノ,、・\s]*[0-9]+(?![0-9階F]|号[室棟館]))*{_BLOCK}?"
 )
 _DIGITS: Final = re.compile("[0-9]+")
+# The usual writing, which needs no more than this: a place without numerals, numbers with hyphens or block words, then
+# a space and a building that does not begin like another number.
+_USUAL: Final = re.compile(
+    rf"((?:(?![{KANJI_NUMERALS}])[{_KANJI}ぁ-ゖァ-ヺ])+)"
+    r"([0-9]{1,4}(?:(?:丁目|番地|番|号|-)[0-9]{1,4})*)(?:丁目|番地|番|号)?(?: ([^0-9\-のノ,、・\s].*))?"
+)
+_PLACES: Final = 1 << 16
 _BUILDING_HEAD: Final = re.compile(r"^[\s,、-]+")
 _ROOM_MARK: Final = re.compile(r"(?<=[0-9])\s*号室?$")
 
@@ -85,6 +93,26 @@ def read_address(text: str) -> Address:
     >>> read_address("横浜市霞が関1の2").spot, read_address("神奈川県横浜市").spot
     ('横浜市霞ケ関1-2', None)
     """
+    if usual := _USUAL.fullmatch(text):
+        # Bulk reading: most addresses of a list share their place with others.
+        place, digits, building = usual.groups()
+        head = _usual_place(place)
+        numbers = tuple(map(int, _DIGITS.findall(digits)))
+        return Address(head.prefecture, head.place, numbers, _usual_building(building) if building else "")
+    return _read_any(text)
+
+
+@lru_cache(_PLACES)
+def _usual_place(text: str) -> Address:
+    return _read_any(text + "1")
+
+
+@lru_cache(_PLACES)
+def _usual_building(text: str) -> str:
+    return _read_any("甲1 " + text).building
+
+
+def _read_any(text: str) -> Address:
     folded = _POSTAL_CODE.sub("", fold_hyphens(fold(text)))
     prefecture = ""
     if match := _PREFECTURE.match(folded):

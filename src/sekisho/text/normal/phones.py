@@ -27,6 +27,10 @@ def normal_phone(text: str) -> str | None:
     >>> [normal_phone(p) for p in ("+1 202-555-0100", "110", "1234-5678", "9.01E+09", "03-1234-5678/03-1234-5679")]
     ['+12025550100', None, None, None, None]
     """
+    if text.isascii() and text[:1] == "0":  # the usual writing, of which lists have millions
+        usual = text.replace("-", "")
+        if usual.isdigit() and _is_national(usual):
+            return usual
     folded = _LABEL.sub("", fold(text).removesuffix(".0"))
     bare = _TRUNK_ZERO.sub("", _EXTENSION.sub("", folded)).translate(_BETWEEN)
     international = bare.startswith("+")

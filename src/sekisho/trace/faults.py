@@ -1,0 +1,51 @@
+"""What a trace refuses."""
+
+from sekisho.faults import fault_kind
+
+NO_REGISTRY = fault_kind(
+    "SEK-TRACE-001",
+    en="There is no registry in {path}. Nothing was looked up; make one with `sekisho trace index`.",
+    ja="{path} に照合台帳がありません。何も照合していません。`sekisho trace index` で作成してください。",
+)
+WRONG_KEY = fault_kind(
+    "SEK-TRACE-002",
+    en="The trace key in {path} is not the one that this registry was made with. Nothing was looked up; bring "
+    "the key that belongs to it.",
+    ja="{path} の照合鍵は、この台帳の作成に使われた鍵ではありません。何も照合していません。"
+    "台帳に対応する鍵を用意してください。",
+)
+ALTERED = fault_kind(
+    "SEK-TRACE-003",
+    en="{path} is not what the registry's list says it is. Nothing was looked up; keep the file as evidence, and "
+    "bring back a copy of the registry.",
+    ja="{path} の内容が台帳の目録と一致しません。何も照合していません。このファイルを証拠として保全し、"
+    "台帳の写しを戻してください。",
+)
+NO_COLUMNS = fault_kind(
+    "SEK-TRACE-004",
+    en="No column of {name} holds a name, telephone number, address, date of birth or mail address that could be "
+    "looked up. Nothing was looked up; name the columns with --column.",
+    ja="{name} には、照合できる氏名・電話番号・住所・生年月日・メールアドレスの列が見つかりません。"
+    "何も照合していません。--column で列を指定してください。",
+)
+NO_SUBJECT = fault_kind(
+    "SEK-TRACE-005",
+    en="{name} has no column {column}, which tells one person from another. Nothing was indexed; name the column "
+    "with --subject.",
+    ja="{name} には、本人を区別する列 {column} がありません。何も登録していません。"
+    "--subject で列を指定してください。",
+)
+UNREADABLE = fault_kind(
+    "SEK-TRACE-006",
+    en="{name} cannot be read: {reason}. Nothing was looked up; bring it as CSV, TSV, Excel, JSON, Parquet, text or "
+    "PDF.",
+    ja="{name} を読めません ({reason})。何も照合していません。CSV、TSV、Excel、JSON、Parquet、テキスト、"
+    "PDF のいずれかで用意してください。",
+)
+ERASED = fault_kind(
+    "SEK-TRACE-007",
+    en="The fingerprints of {organisation} were erased and take nothing new. Nothing was indexed; index its data "
+    "under a new organisation id.",
+    ja="{organisation} の照合値は消去済みで、追加できません。何も登録していません。"
+    "新しい組織 ID で登録してください。",
+)

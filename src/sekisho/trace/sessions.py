@@ -1,0 +1,414 @@
+"""Which sessions a list is consistent with: set-wise likelihood ratios that explain each other away. Pure.
+
+One dataset at a time. Record i is in the list ("hit") with probability 1 - (1-b) Π (1-f_j) over the sessions j that
+showed it: each session that leaked brought a share f_j of its records, and b is the background, the rate at which
+records are hit for any other reason (a common source, chance, another client's leak of the same persons).
+
+What misleads here, and what is done about it:
+- Counting matches, or the share of a session that is in the list, accuses every session that overlaps a leaked one.
+  So sessions are taken in one by one, the best first, and what those explain no longer speaks for others; each must
+  keep its likelihood ratio when all are refitted together, and must have hits of its own, where no other showed them.
+- A list that came from elsewhere is not spread evenly (regions, recent customers): a ratio in the thousands against
+  an even background says nothing. So a session's share must be `LIFT` times the background: of its dataset, and of
+  records like its own (same area, same age) that no accepted session showed, in all datasets.
+- Rows are not independent: intervals come from resampling blocks of neighbouring records.
+
+A ratio compares explanations of the list. It says "consistent with session X", never who did what.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from pyroaring import BitMap
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+LIFT: Final = 5.0
+PRIOR_ODDS: Final = 1_000  # a ratio must be this often the number of sessions examined
+TIE: Final = 3.0  # log10: less than 1000 to 1 between two sessions is a tie
+MOST_ACCEPTED: Final = 60  # of one dataset
+_FRACTIONS: Final = np.concatenate([np.geomspace(1e-5, 0.02, 24), np.linspace(0.03, 0.999, 40)])
+_ROUNDS: Final = 400
+_BLOCKS: Final = 40
+_LEADS: Final = 5
+_OWN: Final = 5  # hits expected where no other accepted session could have made them
+_RESAMPLES: Final = 200
+_TINY: Final = 1e-12
+_LN10: Final = float(np.log(10))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A session that the list is consistent with. `fraction` of its records is fitted to have leaked, with a 95 %
+    interval; `own_hits` of `own_records` were shown by no other accepted session. `ties` explain the list as well."""
+
+    session: str
+    log10_lr: float
+    lift: float
+    fraction: float
+    low: float
+    high: float
+    records: int
+    hits: int
+    own_records: int
+    own_hits: int
+    rival: str = ""
+    rival_log10_lr: float = 0.0
+    ties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A session that looked like one and is none. `why`: "lift" (no more than like records elsewhere), "own" (others
+    explain its hits) or "weak" (the list says too little)."""
+
+    session: str
+    log10_lr: float
+    lift: float
+    records: int
+    hits: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Where to look when nothing is certain: a session that fits better than chance, by too little."""
+
+    session: str
+    log10_lr: float
+    records: int
+    hits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What came out for one dataset. `expected[c]` is the fitted rate of the records with `cell == c`."""
+
+    findings: tuple[Finding, ...]
+    rejected: tuple[Rejected, ...]
+    leads: tuple[Lead, ...]
+    background: float
+    hits: int
+    records: int
+    cell: npt.NDArray[np.int32]
+    expected: Floats
+
+    def rate(self, records: Ints) -> Floats:
+        """The fitted probability of a hit, by record."""
+        found: Floats = self.expected[self.cell[records]]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Strata:
+    """How often records like these are hit where no session explains it: stratum of each record of the dataset, and
+    the hit rate of each stratum over all datasets (NaN: too few to say)."""
+
+    of_record: npt.NDArray[np.int32]
+    rates: Floats
+
+
+@dataclass(slots=True)
+class Dataset:
+    """A dataset's records, hits and sessions. `shown` are bitmaps of record ids."""
+
+    records: int
+    hit: Bools
+    names: Sequence[str]
+    shown: Sequence[BitMap]
+    strata: tuple[Strata, ...] = ()
+    _members: dict[int, Ints] = field(default_factory=dict)
+
+    def members(self, number: int) -> Ints:
+        if (found := self._members.get(number)) is None:
+            found = np.asarray(self.shown[number].to_array(), np.int64)
+            if len(self._members) < 64:
+                self._members[number] = found
+        return found
+
+
+class _Model:
+    """The accepted sessions of a dataset, its records divided into cells that the same of them showed."""
+
+    def __init__(
+        self, data: Dataset, accepted: tuple[int, ...], cell: npt.NDArray[np.int32], patterns: Bools
+    ) -> None:
+        self.data = data
+        self.accepted = accepted
+        self.cell, self.patterns = (
+            cell,
+            patterns,
+        )  # patterns[c, p]: did accepted[p] show the records of cell c
+        self.size = np.bincount(cell, minlength=len(patterns)).astype(float)
+        self.hits = np.bincount(cell[data.hit], minlength=len(patterns)).astype(float)
+        self.rates = self._fitted()  # of the background, then of each accepted session
+        self.expected = self._expected(self.rates)
+
+    @classmethod
+    def empty(cls, data: Dataset) -> "_Model":
+        return cls(data, (), np.zeros(data.records, np.int32), np.zeros((1, 0), bool))
+
+    def plus(self, number: int) -> "_Model":
+        """With one session more, all fitted anew."""
+        cell = self.cell * 2
+        cell[self.data.members(number)] += 1
+        there = np.flatnonzero(np.bincount(cell, minlength=2 * len(self.patterns)))
+        renamed = np.zeros(2 * len(self.patterns), np.int32)
+        renamed[there] = np.arange(len(there), dtype=np.int32)
+        patterns = np.column_stack([self.patterns[there // 2], (there % 2).astype(bool)])
+        return _Model(self.data, (*self.accepted, number), renamed[cell], patterns)
+
+    def minus(self, number: int) -> "_Model":
+        """With one session less, all fitted anew; the cells stay as they are."""
+        place = self.accepted.index(number)
+        accepted = (*self.accepted[:place], *self.accepted[place + 1 :])
+        return _Model(self.data, accepted, self.cell, np.delete(self.patterns, place, axis=1))
+
+    def _expected(self, rates: Floats) -> Floats:
+        miss = np.log1p(-np.minimum(rates, 1 - 1e-9))
+        found: Floats = np.clip(1 - np.exp(miss[0] + self.patterns @ miss[1:]), _TINY, 1 - 1e-9)
+        return found
+
+    def _fitted(self) -> Floats:
+        """Expectation maximisation: of a cell's hits, cause i made p_i / q. Each round cannot lower the likelihood."""
+        causes = np.column_stack([np.ones(len(self.patterns), bool), self.patterns])
+        share = self.hits.sum() / max(self.size.sum(), 1.0)
+        rates = np.full(causes.shape[1], 0.5)
+        rates[0] = max(share / 2, _TINY)
+        exposed = np.maximum(causes.T @ self.size, 1.0)
+        for _ in range(_ROUNDS):
+            ratio = self.hits / self._expected(rates)
+            new = np.minimum(rates * (causes.T @ ratio) / exposed, 1 - 1e-9)
+            done = bool(np.max(np.abs(new - rates)) < 1e-9)
+            rates = new
+            if done:
+                break
+        return rates
+
+    def log_likelihood(self) -> float:
+        q = self.expected
+        return float((self.hits * np.log(q) + (self.size - self.hits) * np.log1p(-q)).sum())
+
+    def counts(self, number: int) -> tuple[Floats, Floats]:
+        """Records and hits of a session, by cell."""
+        members = self.data.members(number)
+        cells = self.cell[members]
+        count = len(self.patterns)
+        size = np.bincount(cells, minlength=count).astype(float)
+        hits = np.bincount(cells[self.data.hit[members]], minlength=count).astype(float)
+        return size, hits
+
+    def gain(self, number: int) -> float:
+        """The log likelihood ratio (natural) of taking this session in, all else as fitted."""
+        size, hits = self.counts(number)
+        if hits.sum() <= (size * self.expected).sum():
+            return 0.0
+        return float(_gains(size[None, :], hits[None, :], self.expected)[0].max())
+
+
+def _gains(size: Floats, hits: Floats, expected: Floats) -> Floats:
+    """Log likelihood ratio for each row of (size, hits) by cell and each fraction: an array (rows, fractions)."""
+    some = size.any(axis=0)
+    size, hits, q = size[:, some], hits[:, some], expected[some]
+    # A hit becomes likelier by (1-(1-q)(1-f))/q, a miss less likely by (1-f).
+    likelier = np.log1p((1 - q)[:, None] * _FRACTIONS[None, :] / q[:, None])
+    found: Floats = hits @ likelier + (size - hits).sum(axis=1)[:, None] * np.log1p(-_FRACTIONS)[None, :]
+    return found
+
+
+def fit(data: Dataset, sessions_examined: int, seed: int = 0) -> Fit:
+    """The sessions that the hits of a dataset are consistent with. `sessions_examined` is of all datasets."""
+    least = float(np.log10(max(sessions_examined, 1) * PRIOR_ODDS))
+    model = _Model.empty(data)
+    rejected: dict[int, Rejected] = {}
+    if data.hit.any():
+        model = _put_out(_take_in(model, least, rejected), least, rejected)
+    findings = tuple(
+        sorted(
+            (_finding(model, number, seed) for number in model.accepted),
+            key=lambda one: (-one.log10_lr, one.session),
+        )
+    )
+    tied = {name for one in findings for name in one.ties}
+    others = tuple(
+        sorted(
+            (one for one in rejected.values() if one.session not in tied),
+            key=lambda one: (-one.log10_lr, one.session),
+        )
+    )
+    return Fit(
+        findings,
+        others,
+        () if findings or not data.hit.any() else _leads(model, rejected),
+        float(model.rates[0]),
+        int(data.hit.sum()),
+        data.records,
+        model.cell,
+        model.expected,
+    )
+
+
+def _take_in(model: _Model, least: float, rejected: dict[int, Rejected]) -> _Model:
+    """Greedily, the best first. A gain mostly falls when others are taken in, so only the best is looked at again;
+    when none is left, all are."""
+    names = model.data.names
+    gains = dict.fromkeys(range(len(names)), np.inf)
+    fresh: set[int] = set()
+    while gains and len(model.accepted) < MOST_ACCEPTED:
+        best = min(gains, key=lambda number: (-gains[number], names[number]))
+        if best in fresh or gains[best] / _LN10 < least:
+            if gains[best] / _LN10 >= least:
+                found = gains.pop(best)
+                if (lift := _lift_alone(model, best)) >= LIFT / 2:
+                    model = model.plus(best)
+                    fresh.clear()
+                else:
+                    rejected[best] = _rejected(model, best, found / _LN10, lift, "lift")
+                continue
+            if gains.keys() <= fresh:
+                break
+            for number in gains.keys() - fresh:
+                gains[number] = model.gain(number)
+            fresh.update(gains)
+            continue
+        gains[best] = model.gain(best)
+        fresh.add(best)
+    return model
+
+
+def _put_out(model: _Model, least: float, rejected: dict[int, Rejected]) -> _Model:
+    """Drop what does not stand among the others, the worst first, until all stand."""
+    while model.accepted:
+        whole = model.log_likelihood()
+        judged: list[tuple[float, int, str, float, float]] = []
+        for place, number in enumerate(model.accepted):
+            lift, own = _lift(model, place), _own_lift(model, place)
+            ratio = (whole - model.minus(number).log_likelihood()) / _LN10
+            why = "weak" if ratio < least else "lift" if lift < LIFT else "own" if own < LIFT else ""
+            if why:
+                judged.append((min(lift, own) if why != "weak" else 0.0, number, why, ratio, lift))
+        if not judged:
+            break
+        _, number, why, ratio, lift = min(judged)
+        rejected[number] = _rejected(model, number, ratio, lift, why)
+        model = model.minus(number)
+    return model
+
+
+def _rejected(model: _Model, number: int, ratio: float, lift: float, why: str) -> Rejected:
+    members = model.data.members(number)
+    hits = int(model.data.hit[members].sum())
+    return Rejected(model.data.names[number], round(ratio, 2), round(lift, 3), len(members), hits, why)
+
+
+def _lift_alone(model: _Model, number: int) -> float:
+    """The lift that a session would begin with. The fitted background still holds what sessions that come later will
+    explain, so only records alike are looked at."""
+    size, hits = model.counts(number)
+    fraction = _FRACTIONS[_gains(size[None, :], hits[None, :], model.expected)[0].argmax()]
+    return float(fraction) / max(_rate_alike(model.data, number), _TINY)
+
+
+def _background(model: _Model, number: int) -> float:
+    """The highest of the rates at which this session's records would be hit without it."""
+    outside = model.size[~model.patterns.any(axis=1)].sum()
+    even = max(float(model.rates[0]), 0.5 / max(float(outside), 1.0))
+    return max(even, _rate_alike(model.data, number))
+
+
+def _rate_alike(data: Dataset, number: int) -> float:
+    """The rate at which records like the session's are hit elsewhere; 0 where too few say so."""
+    found = 0.0
+    members = data.members(number)
+    for strata in data.strata:
+        shares = np.bincount(strata.of_record[members], minlength=len(strata.rates)) / max(len(members), 1)
+        known = ~np.isnan(strata.rates)
+        if shares[known].sum() > 0.5:
+            found = max(found, float((shares[known] * strata.rates[known]).sum() / shares[known].sum()))
+    return found
+
+
+def _lift(model: _Model, place: int) -> float:
+    return float(model.rates[1 + place]) / _background(model, model.accepted[place])
+
+
+def _own_lift(model: _Model, place: int) -> float:
+    """As the lift, of the records that only this one of the accepted sessions showed; 0 where they are too few to
+    say: all that it showed, others explain."""
+    own = model.patterns[:, place] & (model.patterns.sum(axis=1) == 1)
+    size, hits = model.size[own].sum(), model.hits[own].sum()
+    if size * model.rates[1 + place] < _OWN:
+        return 0.0
+    return float(hits / size) / _background(model, model.accepted[place])
+
+
+def _finding(model: _Model, number: int, seed: int) -> Finding:
+    data, place = model.data, model.accepted.index(number)
+    without = model.minus(number)
+    ratio = (model.log_likelihood() - without.log_likelihood()) / _LN10
+    rivals = sorted(
+        (
+            (-without.gain(other) / _LN10, data.names[other])
+            for other in range(len(data.names))
+            if other not in model.accepted
+        ),
+    )
+    ties = tuple(name for gain, name in rivals if ratio + gain < TIE)
+    nearest = rivals[0] if rivals and rivals[0][0] < 0 else (0.0, "")
+    members = data.members(number)
+    own = model.patterns[:, place] & (model.patterns.sum(axis=1) == 1)
+    low, high = _interval(model, without, number, seed)
+    fraction = float(model.rates[1 + place])
+    return Finding(
+        session=data.names[number],
+        log10_lr=round(ratio, 2),
+        lift=round(_lift(model, place), 2),
+        fraction=round(fraction, 4),
+        low=round(min(low, fraction), 4),
+        high=round(max(high, fraction), 4),
+        records=len(members),
+        hits=int(data.hit[members].sum()),
+        own_records=int(model.size[own].sum()),
+        own_hits=int(model.hits[own].sum()),
+        rival=nearest[1],
+        rival_log10_lr=round(-nearest[0], 2),
+        ties=ties,
+    )
+
+
+def _leads(model: _Model, rejected: dict[int, Rejected]) -> tuple[Lead, ...]:
+    data = model.data
+    gains = sorted(
+        (-model.gain(number) / _LN10, data.names[number], number)
+        for number in range(len(data.names))
+        if number not in rejected
+    )
+    return tuple(
+        Lead(name, round(-gain, 2), len(data.members(number)), int(data.hit[data.members(number)].sum()))
+        for gain, name, number in gains[:_LEADS]
+        if gain < 0
+    )
+
+
+def _interval(model: _Model, without: _Model, number: int, seed: int) -> tuple[float, float]:
+    """95 % of the fractions that blocks of neighbouring records, drawn again, are fitted with."""
+    members = model.data.members(number)
+    blocks = min(_BLOCKS, max(len(members) // 5, 1))
+    block = (np.arange(len(members)) * blocks // max(len(members), 1)).astype(np.int64)
+    cells = without.cell[members]
+    count = len(without.patterns)
+    size = np.bincount(block * count + cells, minlength=blocks * count).reshape(blocks, count).astype(float)
+    hit = model.data.hit[members]
+    hits = np.bincount((block * count + cells)[hit], minlength=blocks * count).reshape(blocks, count)
+    # A generator of its own: the same list gives the same interval.
+    drawn = np.random.default_rng(seed).integers(0, blocks, (_RESAMPLES, blocks))
+    times = np.zeros((_RESAMPLES, blocks))
+    np.add.at(times, (np.arange(_RESAMPLES)[:, None], drawn), 1)
+    gains = _gains(times @ size, times @ hits.astype(float), without.expected)
+    fractions = np.sort(_FRACTIONS[gains.argmax(axis=1)])
+    return float(fractions[int(0.025 * _RESAMPLES)]), float(fractions[int(0.975 * _RESAMPLES) - 1])
