@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from sekisho.demo.servers import PostgresServer
+from sekisho.demo.servers import PostgresServer, SshServer
 from sekisho.faults import Language
 from sekisho.gate.facts import Limits, TicketRequested, Unmask
 from sekisho.ledger import Ledger
@@ -63,6 +63,23 @@ async def add_target(
         tls_ca=certificate,
         unknown_lineage="mask",
         operator=operator,
+    )
+    await ledger.record(target, by=by, about=name)
+
+
+async def add_ssh_target(
+    ledger: Ledger, name: str, server: SshServer, *, operator: str, by: str = FIRST
+) -> None:
+    target = TargetAdded(
+        target=name,
+        protocol="ssh",
+        host=server.host,
+        port=server.port,
+        database="",
+        tls_ca="",
+        unknown_lineage="mask",
+        operator=operator,
+        host_keys=(server.host_key,),
     )
     await ledger.record(target, by=by, about=name)
 

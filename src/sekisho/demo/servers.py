@@ -1,9 +1,10 @@
-"""Database servers of one's own: in a new folder, as an unprivileged user, on a free loopback port.
+"""Servers of one's own, for databases and SSH: in a new folder, as an unprivileged user, on a free loopback port.
 
 They are gone afterwards, with their folder, in whatever way the program ends: `keeper.py` holds each of them.
 Started as root, a server runs as `postgres` or else `nobody`; otherwise as the user who asked.
 """
 
+import grp
 import json
 import os
 import pwd
@@ -190,6 +191,66 @@ def pgbouncer_server(
         yield PgBouncerServer(HOST, port, folder, folder / "tls.crt" if tls else None)
 
 
+@dataclass(frozen=True)
+class SshServer:
+    """An OpenSSH server that runs, in which only `user` can log in; `host_key` is its public key in one line."""
+
+    host: str
+    port: int
+    user: str
+    host_key: str
+    folder: Path
+
+
+@contextmanager
+def ssh_server(
+    *, authority: str = "", authorized_keys: str = "", settings: Mapping[str, object] | None = None
+) -> Iterator[SshServer]:
+    """OpenSSH's server with its own host key; it lets in certificates of `authority` and the keys `authorized_keys`
+    (public keys, a line each). `settings` are lines of sshd_config. Raises Fault when it cannot start."""
+    program = shutil.which("sshd", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    if program is None:
+        raise Fault(PROGRAM_MISSING, program="sshd", package="openssh-server")
+    account = _server_account()
+    folder, port = _new_folder("ssh"), _free_port("sshd")
+    private, public = _host_key()
+    parameters: dict[str, object] = {
+        "ListenAddress": f"{HOST}:{port}",
+        "HostKey": folder / "host_key",
+        "TrustedUserCAKeys": folder / "authority.pub",
+        "AuthorizedKeysFile": folder / "authorized_keys",
+        "PidFile": "none",
+        "UsePAM": "no",
+        "PasswordAuthentication": "no",
+        "KbdInteractiveAuthentication": "no",
+        "StrictModes": "no",  # the folder's parents are not the user's
+        "PrintMotd": "no",
+        "PrintLastLog": "no",
+        "MaxStartups": "500",
+        "MaxSessions": "100",
+        "LogLevel": "VERBOSE",
+        "Subsystem": "sftp internal-sftp",
+        **(settings or {}),
+    }
+    plan = _Plan(
+        folder=folder,
+        folders=[],
+        files={
+            "host_key": private,
+            "authority.pub": authority + "\n",
+            "authorized_keys": authorized_keys + "\n",
+            "sshd_config": "".join(f"{name} {value}\n" for name, value in parameters.items()),
+        },
+        prepare=[],
+        serve=[program, "-D", "-e", "-f", str(folder / "sshd_config")],
+        stop=[("SIGTERM", 3)],
+        # sshd gives each terminal to this group, which only root or a member may; most kernels' settings do it for it.
+        groups=(grp.getgrnam("tty").gr_gid,),
+    )
+    with _kept("sshd", plan, ready=lambda: _accepts(port)):
+        yield SshServer(HOST, port, account.pw_name, public, folder)
+
+
 class _Plan(NamedTuple):
     """What the keeper is asked to do; see its docstring."""
 
@@ -199,6 +260,7 @@ class _Plan(NamedTuple):
     prepare: list[list[str]]
     serve: list[str]
     stop: list[tuple[str, float]]
+    groups: tuple[int, ...] = ()
 
 
 @contextmanager
@@ -228,8 +290,8 @@ def _hand_over(process: "subprocess.Popen[bytes]", plan: _Plan, account: pwd.str
         "files": plan.files,
         "uid": account.pw_uid,
         "gid": account.pw_gid,
-        "prepare": [_as_server_user(command, account) for command in plan.prepare],
-        "serve": _as_server_user(plan.serve, account),
+        "prepare": [_as_server_user(command, account, plan.groups) for command in plan.prepare],
+        "serve": _as_server_user(plan.serve, account, plan.groups),
         "stop": plan.stop,
     }
     if process.stdin is None:
@@ -238,11 +300,12 @@ def _hand_over(process: "subprocess.Popen[bytes]", plan: _Plan, account: pwd.str
     process.stdin.flush()
 
 
-def _as_server_user(command: list[str], account: pwd.struct_passwd) -> list[str]:
+def _as_server_user(command: list[str], account: pwd.struct_passwd, groups: tuple[int, ...]) -> list[str]:
     # setpriv sets the parent-death signal after the change of user, which would clear it (prctl(2)).
     prefix = ["setpriv", "--pdeathsig", "INT"]
     if os.getuid() == 0:
-        prefix += ["--reuid", str(account.pw_uid), "--regid", str(account.pw_gid), "--clear-groups"]
+        prefix += ["--reuid", str(account.pw_uid), "--regid", str(account.pw_gid)]
+        prefix += ["--groups", ",".join(map(str, groups))] if groups else ["--clear-groups"]
     return [*prefix, "--", *command]
 
 
@@ -357,6 +420,19 @@ def _accepts(port: int) -> bool:
 
 def _doubled(word: str) -> str:
     return word.replace('"', '""')
+
+
+def _host_key() -> tuple[str, str]:
+    """(private key in OpenSSH's form, public key in one line), Ed25519."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    key = ed25519.Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return private.decode(), public.decode()
 
 
 def _self_signed() -> dict[str, str]:

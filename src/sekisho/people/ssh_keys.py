@@ -51,6 +51,9 @@ class KeyHolder:
     account: str
     person: str
 
+    def is_of(self, blob: bytes) -> bool:
+        return self.key == key_name(blob)
+
     def proven(self, peer: str) -> Authenticated:
         """The proof of login, for the door that has just verified a signature of this very key."""
         return minted(self.account, self.person, Method.SSH_KEY, peer)

@@ -10,8 +10,9 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,10 @@ from sekisho.relay.endings import end_of_persons, end_of_tickets
 from sekisho.relay.postgres.door import PostgresDoor, ServerTls
 from sekisho.relay.record.reading import recover
 from sekisho.relay.record.recordings import Recordings
+from sekisho.relay.ssh.authority import TargetAuthority, load_key
+from sekisho.relay.ssh.door import DOOR as SSH_DOOR
+from sekisho.relay.ssh.door import SshDoor
+from sekisho.relay.ssh.ends import open_shell
 from sekisho.relay.terminal.volume import Volumes
 from sekisho.relay.workspace.rooms import Workspaces
 from sekisho.service.certificates import Certificates, write_private
@@ -63,6 +68,9 @@ KEYS: Final = "keys"
 WORKSPACES: Final = "workspaces"
 RECORDINGS: Final = "recordings"
 TLS: Final = "tls"
+SSH: Final = "ssh"
+SSH_HOST_KEY: Final = "ssh/host_ed25519"
+SSH_AUTHORITY: Final = "ssh/authority"
 _SWITCH_SECONDS: Final = 50e-6
 _CLOSE_SECONDS: Final = 5.0
 DOOR_SECRET: Final = "door.secret"  # noqa: S105 (a file's name)
@@ -87,6 +95,7 @@ class Service:
     log_key: VerifierKey
     postgres: tuple[str, int]
     console: tuple[str, int]
+    ssh: tuple[str, int] | None
 
 
 def create_state(state: Path, settings: Settings) -> VerifierKey:
@@ -140,7 +149,8 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
         admissions = Admissions(ledger, published, secret)
         recordings = Recordings(ledger, state / RECORDINGS)
         await recover(ledger, state / RECORDINGS)
-        browser = BrowserDoor(admissions, ledger, secret, recordings, Volumes(ledger))
+        volumes = Volumes(ledger)
+        browser = BrowserDoor(admissions, ledger, secret, recordings, volumes)
         quota = settings.workspace_quota_mib << 20
         rooms = Workspaces(ledger, admissions, state / WORKSPACES, secret, quota=quota)
         browser.openers[WORKSPACE] = rooms.terminal
@@ -162,6 +172,23 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             listening.getsockname()[1],
             openid,
         )
+        ssh_door = None
+        if settings.ssh_listen:
+            (state / SSH).mkdir(exist_ok=True, mode=0o700)
+            authority = TargetAuthority(load_key(state / SSH_AUTHORITY), bind_source=settings.ssh_bind_source)
+            ssh_door = SshDoor(
+                admissions,
+                ledger,
+                published,
+                house.login,
+                recordings,
+                authority,
+                load_key(state / SSH_HOST_KEY),
+                secret,
+                volumes=volumes,
+            )
+            browser.openers[SSH_DOOR] = partial(open_shell, authority=authority, ledger=ledger)
+            house = replace(house, doors=(*house.doors, ssh_door))
         outbox = Outbox(
             ledger,
             house.notices,
@@ -183,6 +210,9 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             ]
             telling = group.create_task(outbox.run())
             postgres = group.create_task(_listen(door.serve, settings.postgres_listen))
+            listened = [postgres]
+            if ssh_door is not None:
+                listened.append(group.create_task(_listen(ssh_door.serve, settings.ssh_listen)))
             housing = group.create_task(rooms.run())
             try:
                 yield Service(
@@ -196,11 +226,12 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                     recordings=recordings,
                     log_key=signer.key,
                     postgres=await _first(door.address, postgres),
+                    ssh=await _first(ssh_door.address, listened[-1]) if ssh_door is not None else None,
                     console=console,
                 )
             finally:
                 house.closing.set()
-                for task in (ending := [*watching, sweeping, telling, postgres]):
+                for task in (ending := [*watching, sweeping, telling, *listened]):
                     task.cancel()
                 await asyncio.wait(ending)
                 await browser.close(_CLOSE_SECONDS)

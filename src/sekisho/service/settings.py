@@ -62,12 +62,16 @@ class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `quorum` is how many of the witnesses must cosign. `workspace_quota_mib` is how much a ticket's workspace may hold; an
     open one holds it in memory. `notify` is the section `[notify]`: `alarms`, and the mail server in `[notify.smtp]`.
     Each `[[openid]]` is a provider of OpenID Connect. `postgres_tls` false is refused on any address but loopback.
+    `ssh_listen` "" means no SSH door; `ssh_bind_source` false leaves our address out of the certificates for
+    targets, which address translation between them needs.
     """
 
     origin: str
     ledger: str = "sqlite"
     postgres_listen: str = "127.0.0.1:6432"
     postgres_tls: bool = True
+    ssh_listen: str = ""
+    ssh_bind_source: bool = True
     console_listen: str = "127.0.0.1:8443"
     names: tuple[str, ...] = ("localhost", "127.0.0.1", "::1")
     witnesses: tuple[Witness, ...] = ()
@@ -88,6 +92,8 @@ def read_settings(state: Path) -> Settings:
         settings = msgspec.toml.decode(text, type=Settings)
         for address in (settings.postgres_listen, settings.console_listen):
             split_address(address)
+        if settings.ssh_listen:
+            split_address(settings.ssh_listen)
         for alarm in settings.notify.alarms:
             parse_address(alarm)
         _check_openid(settings.openid)

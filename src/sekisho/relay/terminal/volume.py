@@ -18,7 +18,7 @@ from sekisho.relay.terminal.facts import TerminalEncoded, TerminalOutput, Termin
 
 SESSION_BYTES: Final = 4 << 20
 DAY_BYTES: Final = 16 << 20
-DOORS: Final = ("ssh", "workspace", "terminal")  # whose bytes are a terminal's
+DOORS: Final = ("ssh", "workspace")  # whose bytes are a terminal's
 
 
 class Day:
