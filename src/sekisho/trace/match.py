@@ -69,7 +69,7 @@ def join(tier: Tier) -> ir.Table:
 
 
 def match(row_of_line: npt.NDArray[np.int64], lines: Lines, records: pa.Table) -> Pairs:
-    """Look the lines of a list up among the registry's. `row_of_line` numbers the rows: a row can have several lines."""
+    """Look the lines of a list up among the registry's. `row_of_line` numbers the rows: a row may have several."""
     found: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]] = []
     left = np.ones(len(row_of_line), bool)
     with duckdb.connect() as connection:

@@ -172,7 +172,7 @@ _worker: Fingerprinter | None = None  # one in each worker process, for the life
 
 
 def _begin(key: bytes) -> None:
-    global _worker  # noqa: PLW0603
+    global _worker
     _worker = Fingerprinter(key)
 
 

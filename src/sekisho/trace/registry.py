@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -172,7 +172,7 @@ class Registry:
     def add_sessions(
         self, dataset: str, organisation: str, seen: Iterable[tuple[str, BitMap64]], at: datetime
     ) -> list[Passed]:
-        """Add the sets of subject numbers that sessions were shown. Sessions that are there already stay as they are."""
+        """Add the sets of subject numbers that sessions were shown. A session that is there already stays as it is."""
         entry = self._entry(dataset, organisation)
         known = self._subjects(entry)
         order = np.argsort(known, kind="stable")
@@ -298,24 +298,26 @@ def _numbered(
     return order[np.searchsorted(every[order], subjects)].astype(np.int64), fresh
 
 
-def _line_marks(records: npt.NDArray[np.integer], lines: Lines) -> npt.NDArray[np.uint64]:
+def _line_marks(records: npt.NDArray[Any], lines: Lines) -> npt.NDArray[np.uint64]:
     """One number for a record with its exact parts. The digests are random already: mixing them is enough."""
-    mark = records.astype(np.uint64) * np.uint64(0x2545F4914F6CDD1D)
+    mark: npt.NDArray[np.uint64] = records.astype(np.uint64) * np.uint64(0x2545F4914F6CDD1D)
     for part, odd in zip(EXACT, _ODD, strict=True):
         mark = (mark ^ (mark >> np.uint64(29))) * np.uint64(odd) + lines[part].view(np.uint64)
     return mark
 
 
-def _column(table: pa.Table, name: str) -> npt.NDArray[np.integer]:
-    return table.column(name).to_numpy()
+def _column(table: pa.Table, name: str) -> npt.NDArray[Any]:
+    found: npt.NDArray[Any] = table.column(name).to_numpy()
+    return found
 
 
-def _arrow(columns: Mapping[str, npt.NDArray[np.integer]]) -> bytes:
+def _arrow(columns: Mapping[str, npt.NDArray[Any]]) -> bytes:
     table = pa.table({name: pa.array(values) for name, values in columns.items()})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
-    return sink.getvalue().to_pybytes()
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def _empty() -> pa.Table:

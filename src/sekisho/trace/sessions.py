@@ -36,6 +36,9 @@ _FRACTIONS: Final = np.concatenate([np.geomspace(1e-5, 0.02, 24), np.linspace(0.
 _ROUNDS: Final = 400
 _BLOCKS: Final = 40
 _LEADS: Final = 5
+_RIVALS: Final = 4
+_SWAPS: Final = 5
+_MOST_RIVALS: Final = 40
 _OWN: Final = 5  # hits expected where no other accepted session could have made them
 _RESAMPLES: Final = 200
 _TINY: Final = 1e-12
@@ -204,11 +207,38 @@ class _Model:
         return size, hits
 
     def gain(self, number: int) -> float:
-        """The log likelihood ratio (natural) of taking this session in, all else as fitted."""
+        """About the log likelihood ratio (natural) of taking this session in: the fractions of the others stay as
+        fitted; the background stays too, or becomes what is left where nothing else explains hits."""
         size, hits = self.counts(number)
         if hits.sum() <= (size * self.expected).sum():
             return 0.0
-        return float(_gains(size[None, :], hits[None, :], self.expected)[0].max())
+        found = float(_gains(size[None, :], hits[None, :], self.expected)[0].max())
+        plain = np.flatnonzero(~self.patterns.any(axis=1))
+        if len(plain):
+            found = max(found, self._gain_of_background(int(plain[0]), size, hits))
+        return found
+
+    def _gain_of_background(self, plain: int, size: Floats, hits: Floats) -> float:
+        inside, outside = size[plain], self.size[plain] - size[plain]
+        if not inside or not outside:
+            return 0.0
+        q_in = min(float(hits[plain] / inside), 1 - 1e-9)
+        q_out = max(float((self.hits[plain] - hits[plain]) / outside), _TINY)
+        if q_in <= q_out:
+            return 0.0
+        before = _bernoulli(self.hits[plain], self.size[plain], float(self.expected[plain]))
+        gain = _bernoulli(hits[plain], inside, q_in) + _bernoulli(outside * q_out, outside, q_out) - before
+        fraction = 1 - (1 - q_in) / (1 - q_out)
+        others = np.flatnonzero(size)
+        others = others[others != plain]
+        q = self.expected[others]
+        gain += float((hits[others] * np.log1p((1 - q) * fraction / q)).sum())
+        return gain + float((size[others] - hits[others]).sum() * np.log1p(-min(fraction, 1 - 1e-9)))
+
+
+def _bernoulli(hits: float, size: float, rate: float) -> float:
+    """The log likelihood of `hits` among `size`."""
+    return float(hits * np.log(max(rate, _TINY)) + (size - hits) * np.log1p(-min(rate, 1 - 1e-9)))
 
 
 def _gains(size: Floats, hits: Floats, expected: Floats) -> Floats:
@@ -228,6 +258,10 @@ def fit(data: Dataset, sessions_examined: int, seed: int = 0) -> Fit:
     rejected: dict[int, Rejected] = {}
     if data.hit.any():
         model = _put_out(_take_in(model, least, rejected), least, rejected)
+        for _ in range(_SWAPS):
+            if (better := _swapped(model)) is None:
+                break
+            model = _put_out(better, least, rejected)
     findings = tuple(
         sorted(
             (_finding(model, number, seed) for number in model.accepted),
@@ -237,7 +271,11 @@ def fit(data: Dataset, sessions_examined: int, seed: int = 0) -> Fit:
     tied = {name for one in findings for name in one.ties}
     others = tuple(
         sorted(
-            (one for one in rejected.values() if one.session not in tied),
+            (
+                one
+                for number, one in rejected.items()
+                if one.session not in tied and number not in model.accepted
+            ),
             key=lambda one: (-one.log10_lr, one.session),
         )
     )
@@ -300,6 +338,20 @@ def _put_out(model: _Model, least: float, rejected: dict[int, Rejected]) -> _Mod
     return model
 
 
+def _swapped(model: _Model) -> _Model | None:
+    """With the first session whose rival explains the list clearly better replaced by it; None when there is none.
+    Greedy choice can begin with a session that overlaps several leaked ones."""
+    whole = model.log_likelihood()
+    others = [other for other in range(len(model.data.names)) if other not in model.accepted]
+    for number in model.accepted:
+        without = model.minus(number)
+        ratio = (whole - without.log_likelihood()) / _LN10
+        rivals = _rivals(without, others)
+        if rivals and rivals[0][0] > ratio + TIE:
+            return without.plus(model.data.names.index(rivals[0][1]))
+    return None
+
+
 def _rejected(model: _Model, number: int, ratio: float, lift: float, why: str) -> Rejected:
     members = model.data.members(number)
     hits = int(model.data.hit[members].sum())
@@ -351,15 +403,9 @@ def _finding(model: _Model, number: int, seed: int) -> Finding:
     data, place = model.data, model.accepted.index(number)
     without = model.minus(number)
     ratio = (model.log_likelihood() - without.log_likelihood()) / _LN10
-    rivals = sorted(
-        (
-            (-without.gain(other) / _LN10, data.names[other])
-            for other in range(len(data.names))
-            if other not in model.accepted
-        ),
-    )
-    ties = tuple(name for gain, name in rivals if ratio + gain < TIE)
-    nearest = rivals[0] if rivals and rivals[0][0] < 0 else (0.0, "")
+    rivals = _rivals(without, [other for other in range(len(data.names)) if other not in model.accepted])
+    ties = tuple(name for gain, name in rivals if ratio - gain < TIE)
+    nearest = rivals[0] if rivals else (0.0, "")
     members = data.members(number)
     own = model.patterns[:, place] & (model.patterns.sum(axis=1) == 1)
     low, high = _interval(model, without, number, seed)
@@ -376,9 +422,29 @@ def _finding(model: _Model, number: int, seed: int) -> Finding:
         own_records=int(model.size[own].sum()),
         own_hits=int(model.hits[own].sum()),
         rival=nearest[1],
-        rival_log10_lr=round(-nearest[0], 2),
+        rival_log10_lr=round(nearest[0], 2),
         ties=ties,
     )
+
+
+def _rivals(without: _Model, others: Sequence[int]) -> list[tuple[float, str]]:
+    """What the likeliest other sessions would have gained in this one's place, all refitted; the best first."""
+    gains = sorted(((without.gain(other), other) for other in others), reverse=True)
+    few = [other for gain, other in gains[:_RIVALS] if gain > 0]
+    # Sessions that showed exactly the same are equal, however many.
+    few += [
+        other for gain, other in gains[_RIVALS:_MOST_RIVALS] if gain > 0 and gain >= gains[0][0] - TIE * _LN10
+    ]
+    base = without.log_likelihood()
+    refitted = ((without.plus(other).log_likelihood() - base) / _LN10 for other in few)
+    names = without.data.names
+    return sorted(
+        ((ratio, names[other]) for ratio, other in zip(refitted, few, strict=True)), key=_best_first
+    )
+
+
+def _best_first(rival: tuple[float, str]) -> tuple[float, str]:
+    return -rival[0], rival[1]
 
 
 def _leads(model: _Model, rejected: dict[int, Rejected]) -> tuple[Lead, ...]:
