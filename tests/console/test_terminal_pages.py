@@ -5,9 +5,11 @@ import fcntl
 import os
 import pty
 import signal
+import ssl
 import struct
 import termios
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -19,9 +21,16 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from console.console_scene import Scene
 from console.test_browser import _VIOLATIONS, AXE, visitor
 from sekisho.console import viewer as viewers
+from sekisho.faults import Fault
+from sekisho.gate.standing import Confirms
+from sekisho.gate.tickets import require_standing
+from sekisho.ledger import Recorded
 from sekisho.people.freeze import freeze
 from sekisho.relay.admission import Admission
 from sekisho.relay.record.facts import Watched
+from sekisho.relay.record.faults import NEEDS_APPROVAL
+from sekisho.relay.record.reading import read_account
+from sekisho.relay.record.viewing import View, approve_watching, ask_to_watch, open_view
 
 pytestmark = pytest.mark.e2e
 
@@ -32,7 +41,7 @@ class Shell:
     def __init__(self, width: int, height: int) -> None:
         self.pid, self._master = pty.fork()
         if self.pid == 0:
-            os.execve("/bin/sh", ["sh"], {"PS1": "$ ", "TERM": "xterm", "PATH": "/usr/bin:/bin"})
+            os.execve("/bin/sh", ["sh"], {"PS1": "$ ", "TERM": "xterm", "PATH": "/usr/bin:/bin"})  # noqa: S606
         os.set_blocking(self._master, False)
         self._closed = False
         self.resize(width, height)
@@ -43,10 +52,10 @@ class Shell:
             try:
                 return os.read(self._master, 65536)
             except BlockingIOError:
-                ready = loop.create_future()
-                loop.add_reader(self._master, lambda: ready.done() or ready.set_result(None))
+                ready = asyncio.Event()
+                loop.add_reader(self._master, ready.set)
                 try:
-                    await ready
+                    await ready.wait()
                 finally:
                     loop.remove_reader(self._master)
             except OSError:
@@ -198,8 +207,6 @@ async def passed(house: Scene, client: httpx2.AsyncClient, ticket: str) -> str:
 
 
 def opening(house: Scene, ticket: str, cookie: str, origin: str | None = None) -> connect:
-    import ssl
-
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -299,7 +306,7 @@ async def test_a_client_watches_its_own_and_an_administrator_nothing(
                 '{"pass": "%s", "width": 80, "height": 24}' % await passed(house, client, ticket)
             )
             await heard(socket, "opened")
-            await socket.send(b"echo sec''ret-word\r")
+            await socket.send("printf '佐藤 花子 090-1234-5678\\n'; echo sec''ret-word\r".encode())
             await heard(socket, "secret-word")
     await ends(house)
     [opened] = await checkpoint.facts("record.opened")
@@ -322,3 +329,65 @@ async def test_a_client_watches_its_own_and_an_administrator_nothing(
                 assert '"i"' not in answer.text  # what was typed is not in a replay
     watched = await checkpoint.facts("record.watched")
     assert [one.by for one in watched] == ["haruka"]
+
+
+async def test_where_nobody_was_counted_one_person_is_enough(house: Scene, shells: list[Shell]) -> None:
+    checkpoint = house.checkpoint
+    ticket = await checkpoint.ticket(door="ssh")
+    async with house.client("sato") as client:
+        cookie = client.cookies[viewers.SESSION_COOKIE]
+        async with opening(house, ticket, cookie) as socket:
+            await socket.send(
+                '{"pass": "%s", "width": 80, "height": 24}' % await passed(house, client, ticket)
+            )
+            await heard(socket, "opened")
+            await socket.send(b"uptime\r")
+            await heard(socket, "load")
+    await ends(house)
+    [opened] = await checkpoint.facts("record.opened")
+    for person, status in (("mori", 200), ("hogo", 403), ("sato", 403), ("kanri", 403)):
+        async with house.client(person) as client:
+            answer = await client.get(f"/recordings/{opened.about}/cast")
+            assert answer.status_code == status, (person, answer.text)
+    assert [one.by for one in await checkpoint.facts("record.watched")] == ["mori"]
+
+
+async def test_a_right_to_watch_ends_after_an_hour(house: Scene, shells: list[Shell]) -> None:
+    checkpoint = house.checkpoint
+    recording = await checkpoint.service.recordings.open(
+        "s-1", person="sato", ticket="T-1", organisation="minato", kind="ssh", title="x", width=80, height=24
+    )
+    recording.output(b"090-1234-5678")
+    await recording.close()  # no session closed with it: nobody can say that it shows nobody
+    account = await read_account(checkpoint.ledger, recording.recording)
+    asked = await ask_to_watch(checkpoint.ledger, account.opened, "mori", "an alert")
+    request = asked.leaf_hash.hex()
+    for wrong in ("mori", "kanri", "kensa", "sato"):
+        with pytest.raises(Fault):
+            await approve_watching(checkpoint.ledger, account.opened, request, wrong)
+    given = await approve_watching(checkpoint.ledger, account.opened, request, "hogo")
+    actor = (await require_standing(checkpoint.ledger, "mori")).actor
+
+    async def watch(minutes: int, confirms: Confirms | None = None) -> View:
+        return await open_view(
+            checkpoint.ledger,
+            account,
+            actor,
+            now=given.at + timedelta(minutes=minutes),
+            confirms=confirms,
+            live=False,
+            way="console",
+        )
+
+    assert (await watch(59)).request == request
+    with pytest.raises(Fault) as late:
+        await watch(60)
+    assert late.value.kind is NEEDS_APPROVAL
+
+    async def unpublished(recorded: Recorded) -> bool:
+        return recorded.fact != "record.view_approved"
+
+    with pytest.raises(Fault):  # an approval that only the database knows is none
+        await watch(1, unpublished)
+    with pytest.raises(TypeError):
+        View(recording.recording, "mori", request, None, object())

@@ -12,6 +12,7 @@ from sekisho.faults import Fault, FaultKind
 from sekisho.gate import faults as gate_faults
 from sekisho.people import faults as people_faults
 from sekisho.register import faults as register_faults
+from sekisho.relay.record import faults as record_faults
 
 
 class FaultAnswer(BaseModel):
@@ -43,9 +44,12 @@ _STATUS: Final[dict[FaultKind, int]] = {
     people_faults.SECOND_PERSON: 403,
     people_faults.NOT_IN_THE_LOG: 403,
     gate_faults.SELF_APPROVAL: 403,
+    gate_faults.NOT_YOUR_DUTY: 403,
+    record_faults.NEEDS_APPROVAL: 403,
     register_faults.SECOND_PERSON: 403,
     console_faults.NOT_FOUND: 404,
     console_faults.NOT_PUBLISHED: 404,
+    record_faults.NO_RECORDING: 404,
     gate_faults.NO_TICKET: 404,
     people_faults.NO_SUCH_PERSON: 404,
     console_faults.TOO_LARGE: 413,
