@@ -7,8 +7,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from checkpoint_under_test import SCHEMA, Checkpoint, appoint, register
+from checkpoint_under_test import SCHEMA, Checkpoint, register
 from relay_workspace.workspace_scene import House, allow
+from sekisho.demo.founding import appoint
 from sekisho.demo.servers import PostgresServer, postgres_server
 from sekisho.faults import Fault
 from sekisho.people.credentials import enrol

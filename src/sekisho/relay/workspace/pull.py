@@ -104,7 +104,6 @@ class Pull:
         writing = store.write(self.to)
         cut: Fault | None = None
         try:
-            await asyncio.to_thread(store.remove, self.to + PART)  # of a former try
             try:
                 await self._take_in(writing)
             except Refused as refused:
@@ -119,6 +118,8 @@ class Pull:
             name = self.to if cut is None else self.to + PART
             at = now().timestamp()
             await asyncio.to_thread(writing.finish, name=name, columns=self._columns, changed=at)
+            if cut is None:
+                await asyncio.to_thread(store.remove, self.to + PART)  # of a former try
         except BaseException:
             writing.abandon()
             raise

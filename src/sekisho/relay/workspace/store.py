@@ -70,7 +70,8 @@ class Store:
         self.quota = quota
         self._index = _Index(0, {})
         self._lock = threading.Lock()
-        self._taken = 0  # bytes of files, and of those on their way in; behind the lock
+        self._kept = 0  # bytes of files; behind the lock
+        self._coming = 0  # … of those on their way in
 
     @classmethod
     def open(cls, folder: Path, key: bytes, *, quota: int) -> Self:
@@ -81,7 +82,7 @@ class Store:
             path = folder / _INDEX
             if path.exists():
                 store._index = store._read_index(path.read_bytes())
-            store._taken = store.used
+            store._kept = sum(file.size for file in store._index.files.values())
             named = {chunk for file in store._index.files.values() for chunk in file.chunks} | {_INDEX}
             for left in folder.iterdir():
                 if left.name not in named:
@@ -96,7 +97,7 @@ class Store:
 
     @property
     def used(self) -> int:
-        return sum(file.size for file in self._index.files.values())
+        return self._kept
 
     def find(self, name: str) -> Stored:
         """Raises Fault NO_FILE."""
@@ -130,7 +131,7 @@ class Store:
             file = self._index.files.pop(name, None)
             if file is None:
                 return
-            self._taken -= file.size
+            self._kept -= file.size
             self._write_index()
         self.drop(file.chunks)
 
@@ -151,11 +152,11 @@ class Store:
     def take(self, size: int) -> None:
         """Count bytes against the quota (negative: give them back). Raises Fault QUOTA."""
         with self._lock:
-            if size > 0 and self._taken + size > self.quota:
+            if size > 0 and self._kept + self._coming + size > self.quota:
                 raise Fault(faults.QUOTA, quota=f"{self.quota:,}")
-            self._taken += size
+            self._coming += size
 
-    def commit(self, file: Stored, dropped: tuple[str, ...]) -> None:
+    def commit(self, file: Stored) -> None:
         """The file is there from now on. Raises Fault DISK, and then it is as it was."""
         with self._lock:
             before = self._index.files.get(file.name)
@@ -168,7 +169,9 @@ class Store:
                 else:
                     self._index.files[file.name] = before
                 raise
-        self.drop(dropped)
+            self._kept += file.size - (before.size if before else 0)
+        if before is not None:
+            self.drop(tuple(chunk for chunk in before.chunks if chunk not in file.chunks))
 
     def drop(self, chunks: tuple[str, ...]) -> None:
         for chunk in chunks:
@@ -220,11 +223,13 @@ class Writing:
         self._digest = hashlib.sha256()
         self.size = 0
         # The former version goes when this one is there: its bytes are not counted twice.
-        store.take(-former.size if former else 0)
+        self._credit = former.size if former else 0
+        self._over = False
 
     def add(self, data: bytes) -> None:
         """Raises Fault QUOTA before a byte too many is kept, or DISK."""
-        self._store.take(len(data))
+        before, after = self.size - self._credit, self.size + len(data) - self._credit
+        self._store.take(max(0, after) - max(0, before))
         self.size += len(data)
         self._digest.update(data)
         self._pending += data
@@ -251,9 +256,8 @@ class Writing:
             columns,
             changed,
         )
-        kept = set(file.chunks)
-        dropped = tuple(chunk for chunk in self._former.chunks if chunk not in kept) if self._former else ()
-        self._store.commit(file, dropped)
+        self._store.commit(file)
+        self._end()
         return file
 
     def is_same(self, file: Stored) -> bool:
@@ -261,14 +265,16 @@ class Writing:
         return self.size == file.size and self.sha256 == file.sha256
 
     def abandon(self) -> None:
-        """Forget what was added; the former version stays."""
-        self._store.take(-self.size)
-        known: set[str] = set()
-        if self._former is not None:
-            known = set(self._former.chunks)
-            with suppress(Fault):  # what came meanwhile has filled the quota: the next file is refused
-                self._store.take(self._former.size)
+        """Forget what was added; the former version stays. After `finish`, nothing."""
+        if self._over:
+            return
+        self._end()
+        known = set(self._former.chunks) if self._former else set()
         self._store.drop(tuple(chunk for chunk in self._chunks if chunk not in known))
+
+    def _end(self) -> None:
+        self._over = True
+        self._store.take(-max(0, self.size - self._credit))
 
     def _put(self, plain: bytes) -> None:
         # 16 bytes of a hash that never leaves the sealed index.
