@@ -30,7 +30,7 @@ from random import Random
 
 from msgspec.structs import replace
 
-from sekisho.watch.engine import Alarm, Engine
+from sekisho.watch.engine import Alarm, Engine, Sensitivity
 from sekisho.watch.observation import DAY, HOUR, MINUTE, Kind, Observation
 
 MONTHS = 115
@@ -347,8 +347,8 @@ def days_of(
         yield found, house, thief
 
 
-def clean(seed: int, months: int) -> Clean:
-    engine, alarms, seconds, count = Engine(), [], 0.0, 0
+def clean(seed: int, months: int, sensitivity: Sensitivity) -> Clean:
+    engine, alarms, seconds, count = Engine(sensitivity), [], 0.0, 0
     house = None
     for day, house, _ in days_of(seed, months):  # noqa: B007
         before = time.process_time()
@@ -361,9 +361,9 @@ def clean(seed: int, months: int) -> Clean:
     return Clean(alarms, months * 365 / 12 / 7, house.sessions, seconds, count, state)
 
 
-def stolen(seed: int, months: int, style: str, known: set[str]) -> Outcome:
+def stolen(seed: int, months: int, style: str, known: set[str], sensitivity: Sensitivity) -> Outcome:
     """Run one style until the first alarm that the clean run has not got."""
-    engine, began, lost = Engine(), 0, 0
+    engine, began, lost = Engine(sensitivity), 0, 0
     thieves = {"w0", "w1"} if style == "borrowed" else {"w0"}
     for day, _, _ in days_of(seed, months, style):
         for one in day:
@@ -382,12 +382,14 @@ def main() -> None:
     parser.add_argument("--months", type=int, default=MONTHS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--styles", nargs="+", default=list(STYLES), choices=STYLES)
+    parser.add_argument("--alert-at", type=float, default=Sensitivity().alert_at)
     parser.add_argument("--false", action="store_true", help="print what the false alarms were")
     arguments = parser.parse_args()
+    sensitivity = Sensitivity(alert_at=arguments.alert_at)
     worst: dict[str, Outcome] = {}
     weekly: list[float] = []
     for seed in arguments.seeds:
-        base = clean(seed, arguments.months)
+        base = clean(seed, arguments.months, sensitivity)
         weekly.append(len(base.alarms) / base.weeks)
         print(
             f"seed {seed}: {len(base.alarms)} false alarms in {base.weeks:.0f} weeks: {weekly[-1]:.2f} a week, "
@@ -403,7 +405,7 @@ def main() -> None:
                 )
         known = {alarm.alarm for alarm in base.alarms}
         for style in arguments.styles:
-            outcome = stolen(seed, arguments.months, style, known)
+            outcome = stolen(seed, arguments.months, style, known, sensitivity)
             said = outcome.alarm.detector if outcome.alarm else "nothing"
             days = "never" if outcome.days is None else f"{outcome.days:.1f} days"
             print(f"    {style:9} {days:>10}, {outcome.persons:>9,} persons, first: {said}", flush=True)

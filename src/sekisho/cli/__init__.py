@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "login": ("sekisho.cli.login:login", "Get user and password for a door, good for ten minutes."),
     "ticket": ("sekisho.cli.ticket:ticket", "Ask for access, approve it, end it."),
     "explain": ("sekisho.cli.explain:explain_command", "Could she, and why: the answer of every rule."),
+    "watch": ("sekisho.cli.watch:watch", "Replay logs through the watch, list and explain its alerts."),
     "state": ("sekisho.cli.state:state", "Compare the tables with the facts, or rebuild them."),
     "verify": ("sekisho.cli.verify:verify", "Check an evidence folder or a bundle, offline."),
     "record": ("sekisho.cli.record:record", "Recordings of interactive sessions: list, verify, play."),

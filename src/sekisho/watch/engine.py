@@ -160,6 +160,12 @@ class Engine:
             self._told = {key: told for key, told in self._told.items() if told[0] > day - QUIET_DAYS}
             known.forget(now)
 
+    def finish(self) -> None:
+        """Close the present day, so that `days` holds it: at the end of a log that has one."""
+        known, day = self.known, self.heads.day
+        active = {human: who.days for human, who in known.humans.items() if who.day == day}
+        self.days = self.heads.close_day(day + 1, active, sum(who.days for who in known.humans.values()))
+
     def _weigh(
         self, detector: Detector, finding: Finding, key: str, o: Observation, alarms: list[Alarm]
     ) -> None:

@@ -1,0 +1,155 @@
+"""`sekisho watch`: replay logs through the engine, list and explain alerts, name the detectors."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import click
+import msgspec
+
+import sekisho.people.tables
+import sekisho.watch.tables  # noqa: F401 (their projections)
+from sekisho.faults import Fault, preferred_language
+from sekisho.service.service import open_ledger
+from sekisho.service.settings import read_settings
+from sekisho.watch import faults
+from sekisho.watch.alerts import OpenAlert, explain, fact_of, find_alert, list_alerts
+from sekisho.watch.detectors import DETECTORS
+from sekisho.watch.engine import Alarm, Engine, Sensitivity
+from sekisho.watch.foreign import read_logs, read_mapping
+
+_STATE = click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    default=Path("sekisho-state"),
+    show_default=True,
+    envvar="SEKISHO_STATE",
+)
+
+
+@click.group()
+def watch() -> None:
+    """The watch: what it finds, and what it would have found."""
+
+
+@watch.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--mapping", type=click.Path(path_type=Path, exists=True), help="TOML: which column is what.")
+@click.option(
+    "--ranking", is_flag=True, help="A score for each actor and day as JSON lines, instead of alerts."
+)
+@click.option("--json", "as_json", is_flag=True, help="Alerts as JSON lines.")
+@click.option("--alert-at", type=click.FloatRange(0.1, 12), default=Sensitivity().alert_at, show_default=True)
+@click.option("--daily", type=click.IntRange(1), default=Sensitivity().daily, show_default=True)
+@click.option(
+    "--zone",
+    type=click.FloatRange(-14, 14),
+    default=9,
+    show_default=True,
+    help="Hours east of UTC of local times.",
+)
+def replay(
+    files: tuple[Path, ...],
+    mapping: Path | None,
+    ranking: bool,
+    as_json: bool,
+    alert_at: float,
+    daily: int,
+    zone: float,
+) -> None:
+    """Read logs in order of time, and print the alerts as they would have been raised.
+
+    FILES are JSON lines, CSV or Parquet: logon, logoff, file, device, mail, web, reads of persons; our names, OCSF's,
+    or those of --mapping."""
+    seconds = int(zone * 3600)
+    engine = Engine(Sensitivity(alert_at=alert_at, daily=daily, zone=seconds))
+    mapped = read_mapping(mapping) if mapping else None
+    day, last = 0, 0
+    for observation in read_logs(list(files), mapping=mapped, zone=seconds):
+        alarms = engine.step(observation)
+        last = observation.at
+        if ranking:
+            if engine.heads.day != day:
+                _rank(engine)
+                day = engine.heads.day
+            continue
+        for alarm in alarms:
+            _print(alarm, seconds, as_json=as_json)
+    if ranking and last:
+        engine.finish()
+        _rank(engine)
+    elif not as_json and engine.held_back:
+        click.echo(f"{engine.held_back} more were held back by the daily budget of {daily}.", err=True)
+
+
+def _rank(engine: Engine) -> None:
+    for one in engine.days:
+        day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=one.day)).date().isoformat()
+        line = {"day": day, "actor": one.human, "score": round(one.score, 4), "heads": one.heads}
+        click.echo(json.dumps(line, ensure_ascii=False))
+    engine.days = []
+
+
+def _print(alarm: Alarm, zone: int, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.encode(alarm).decode())
+        return
+    at = datetime.fromtimestamp(alarm.at / 1e6, timezone(timedelta(seconds=zone))).strftime("%Y-%m-%d %H:%M")
+    click.echo(
+        f"{at}  {alarm.score:4.1f}  {alarm.detector:<20}  {explain(fact_of(alarm))[preferred_language()]}"
+    )
+
+
+@watch.command("alerts")
+@_STATE
+@click.option("--all", "everything", is_flag=True, help="Also those that were acknowledged.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per alert.")
+def alerts_command(state: Path, everything: bool, as_json: bool) -> None:
+    """The alerts of a checkpoint that nobody has acknowledged, newest first."""
+
+    async def run() -> list[OpenAlert]:
+        async with open_ledger(state, read_settings(state)) as ledger, ledger.read() as connection:
+            return await list_alerts(connection, open_only=not everything)
+
+    for alert in asyncio.run(run()):
+        if as_json:
+            click.echo(msgspec.json.encode(alert.raised).decode())
+        else:
+            state_of = alert.verdict or ("muted" if alert.raised.muted else f"open, step {alert.level}")
+            at = alert.at.astimezone().strftime("%Y-%m-%d %H:%M")
+            click.echo(
+                f"{alert.raised.alert:<16}  {at}  {alert.raised.score:4.1f}  {alert.raised.detector:<20}  "
+                f"{alert.raised.human or '-':<12}  {state_of}"
+            )
+
+
+@watch.command("explain")
+@click.argument("alert")
+@_STATE
+def explain_alert(alert: str, state: Path) -> None:
+    """What was found, why it matters, with the numbers and the facts; who was told."""
+
+    async def run() -> OpenAlert | None:
+        async with open_ledger(state, read_settings(state)) as ledger, ledger.read() as connection:
+            return await find_alert(connection, alert)
+
+    found = asyncio.run(run())
+    if found is None:
+        raise Fault(faults.NO_ALERT, alert=alert)
+    raised = found.raised
+    click.echo(explain(raised)[preferred_language()])
+    click.echo(
+        f"score {raised.score:.2f} (claim {raised.claim:.2f}), observed {raised.observed:g}, "
+        f"expected {raised.expected:g}"
+    )
+    click.echo(f"facts {', '.join(map(str, raised.refs)) or '-'}; told: {', '.join(raised.to) or '-'}")
+
+
+@watch.command("detectors")
+def detectors_command() -> None:
+    """The twenty-five detectors: what each looks at, over which window, and why."""
+    language = preferred_language()
+    for one in DETECTORS:
+        reason = one.reason.ja if language == "ja" else one.reason.en
+        click.echo(f"{one.number:>2}  {one.name:<22}  {one.head:<9}  {one.window}\n      {reason}")
