@@ -91,6 +91,7 @@ def _environment(language: Language) -> Environment:
         utc=words.utc,
         iso=words.iso,
         grouped=words.grouped,
+        in_short=lambda code: words.in_short(code, language),
         label=lambda name, *of: words.label(name, language, *of),
     )
     environment.globals.update(language=language, version=_version(), scopes=SCOPES)

@@ -5,6 +5,7 @@ as text at the start: there is no compiled copy that could be older.
 """
 
 import functools
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -14,7 +15,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from starlette.requests import HTTPConnection
 
-from sekisho.faults import Language
+from sekisho.faults import FAULT_KINDS, Language
 from sekisho.text.items import ITEMS
 
 LANGUAGES: Final[tuple[Language, ...]] = ("ja", "en")
@@ -225,6 +226,59 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "log": marked("Log and refusals"),
         "portal": marked("Our data"),
     },
+    "ending": {
+        "client": marked("Closed by the worker"),
+        "target": marked("Closed by the target"),
+        "window": marked("The window was over"),
+        "idle": marked("Idle for too long"),
+        "protocol": marked("The client broke the protocol"),
+        "ledger": marked("The log could not record"),
+        "recorder": marked("The recording failed"),
+        "refused": marked("Refused"),
+        "connection": marked("Connection lost"),
+        "encoding": marked("Another text encoding"),
+        "mistake": marked("A mistake of the checkpoint"),
+        "function-call": marked("A way around the meter"),
+        "copy-in": marked("A way around the meter"),
+    },
+    "way": {
+        "copy-out": marked("COPY to the terminal"),
+        "copy-in": marked("COPY from the terminal"),
+        "function-call": marked("Function call message"),
+        "notice": marked("Text of a notice"),
+        "notification": marked("Notification"),
+        "parameter": marked("Server parameter"),
+    },
+    "fact": {
+        "gate.ticket_requested": marked("Ticket asked for"),
+        "gate.ticket_approved": marked("Ticket approved"),
+        "gate.ticket_closed": marked("Ticket closed"),
+        "gate.break_glass_opened": marked("Emergency access opened"),
+        "gate.break_glass_reviewed": marked("Emergency access reviewed"),
+        "gate.access_refused": marked("Access refused"),
+        "gate.budget_leased": marked("Budget reserved"),
+        "gate.budget_settled": marked("Budget settled"),
+        "relay.session_opened": marked("Session opened"),
+        "relay.session_closed": marked("Session ended"),
+        "relay.statement": marked("Statement"),
+        "relay.statements": marked("Repeated statement"),
+        "relay.statement_revealed": marked("Columns shown in clear"),
+        "relay.channel_refused": marked("Channel stopped"),
+        "people.session_opened": marked("Logged in at the console"),
+        "people.token_issued": marked("Password for a door issued"),
+        "people.code_used": marked("One-time code spent"),
+        "people.role_asked": marked("Role asked for"),
+        "people.role_granted": marked("Role given"),
+        "people.person_added": marked("Person added"),
+        "people.person_frozen": marked("Person frozen"),
+        "console.log_read": marked("The log was read"),
+        "console.proof_taken": marked("Proof taken"),
+        "register.organisation_added": marked("Organisation registered"),
+        "register.dataset_added": marked("Dataset catalogued"),
+        "register.dataset_described": marked("Dataset described"),
+        "register.entrustment_added": marked("Entrustment registered"),
+        "register.contract_added": marked("Contract registered"),
+    },
     "refusal": {
         "access": marked("Access refused"),
         "statement": marked("Statement refused"),
@@ -233,6 +287,17 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "login": marked("Failed login"),
     },
 }
+
+
+def in_short(code: str, language: Language) -> str:
+    """What a fault's code says, without the values of the occasion: the first sentence of its text; "" when no
+    fault has the code."""
+    kind = FAULT_KINDS.get(code)
+    if kind is None:
+        return ""
+    text = kind.ja if language == "ja" else kind.en
+    first = text.split("。" if language == "ja" else ". ")[0].rstrip(".")
+    return re.sub(r"[“「]?\{[^}]*\}[”」]?", "…", first)
 
 
 def label(name: str, language: Language, kind: str = "item") -> str:

@@ -86,12 +86,12 @@ _LONG: Final = frozenset({"items", "purpose", "evidence"})
 
 
 class SheetColumn(BaseModel):
-    """`coded`: its words are fixed."""
+    """`words` are all that may stand there where they are fixed."""
 
     name: str
     en: str
     ja: str
-    coded: bool
+    words: list[str]
 
 
 class SheetView(BaseModel):
@@ -146,7 +146,7 @@ async def read_sheet(house: HouseDep, viewer: _Viewer, sheet: str) -> SheetView:
         sheet=of.name,
         columns=[
             SheetColumn(
-                name=column.name, en=_ENGLISH[column.name], ja=column.ja, coded=bool(column.kind.choices)
+                name=column.name, en=_ENGLISH[column.name], ja=column.ja, words=list(column.kind.choices)
             )
             for column in of.columns
         ],
