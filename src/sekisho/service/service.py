@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,7 +20,7 @@ import httpx2
 import structlog
 
 from sekisho.console.app import console_app, remembering
-from sekisho.console.house import SCOPES, House
+from sekisho.console.house import SCOPES, Door, House
 from sekisho.evidence.note import NoteSigner, VerifierKey, parse_key
 from sekisho.evidence.policy import Policy
 from sekisho.faults import Fault
@@ -43,6 +43,7 @@ from sekisho.register.erasure import sweep
 from sekisho.relay.admission import Admissions
 from sekisho.relay.browser import BrowserDoor
 from sekisho.relay.endings import end_of_persons, end_of_tickets
+from sekisho.relay.faults import SESSION_ENDED
 from sekisho.relay.postgres.door import PostgresDoor, ServerTls
 from sekisho.relay.record.reading import recover
 from sekisho.relay.record.recordings import Recordings
@@ -58,6 +59,8 @@ from sekisho.service.openid import providers
 from sekisho.service.published import LogFolder
 from sekisho.service.settings import SETTINGS_FILE, Settings, read_settings, split_address, write_settings
 from sekisho.service.web import bound, serving
+from sekisho.watch.telling import telling as telling_of
+from sekisho.watch.watcher import Watcher
 from sekisho.witness.client import WitnessClient, collect
 from sekisho.witness.faults import CONTRADICTED, WITNESS_AHEAD
 
@@ -68,6 +71,7 @@ KEYS: Final = "keys"
 WORKSPACES: Final = "workspaces"
 RECORDINGS: Final = "recordings"
 TLS: Final = "tls"
+WATCH: Final = "watch"
 SSH: Final = "ssh"
 SSH_HOST_KEY: Final = "ssh/host_ed25519"
 SSH_AUTHORITY: Final = "ssh/authority"
@@ -96,6 +100,7 @@ class Service:
     postgres: tuple[str, int]
     console: tuple[str, int]
     ssh: tuple[str, int] | None
+    ssh_door: SshDoor | None
 
 
 def create_state(state: Path, settings: Settings) -> VerifierKey:
@@ -209,6 +214,14 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                 group.create_task(watch(ledger, house.doors)) for watch in (end_of_persons, end_of_tickets)
             ]
             telling = group.create_task(outbox.run())
+            watcher = Watcher(
+                ledger,
+                state / WATCH,
+                telling_of(house.notices),
+                settings.watch,
+                end_session=partial(_end_session, house.doors),
+            )
+            watching.append(group.create_task(watcher.run()))
             postgres = group.create_task(_listen(door.serve, settings.postgres_listen))
             listened = [postgres]
             if ssh_door is not None:
@@ -227,6 +240,7 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                     log_key=signer.key,
                     postgres=await _first(door.address, postgres),
                     ssh=await _first(ssh_door.address, listened[-1]) if ssh_door is not None else None,
+                    ssh_door=ssh_door,
                     console=console,
                 )
             finally:
@@ -262,6 +276,11 @@ async def _first(address: "asyncio.Future[tuple[str, int]]", task: "asyncio.Task
     if not address.done():
         task.result()
     return await address
+
+
+def _end_session(doors: Sequence[Door], session: str, reason: str) -> bool:
+    fault = Fault(SESSION_ENDED, reason=reason)
+    return any([door.end_session(session, fault, reason) for door in doors])
 
 
 async def _listen(serve: Callable[[str, int], Awaitable[None]], address: str) -> None:

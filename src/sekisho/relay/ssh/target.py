@@ -38,6 +38,9 @@ TARGET_CIPHERS: Final = (*_GCM, *_CHACHA, "aes256-ctr") if _has_aes() else (*_CH
 MACS: Final = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com")
 # RFC 8332: an RSA key signs with SHA-2 only.
 _ALGORITHMS: Final = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
+_ALL: Final = (
+    "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256",
+)  # fmt: skip
 
 
 class _Pinned(asyncssh.SSHClient):
@@ -66,7 +69,10 @@ async def open_target(
     except asyncssh.KeyImportError as error:
         raise Fault(TARGET_DOWN, target=target.target, reason="its registered host key is none") from error
     kinds = dict.fromkeys(key.get_algorithm() for key in keys)
-    algorithms = [one for kind in kinds for one in _ALGORITHMS.get(kind, (kind,))]
+    # The registered kinds first; the others follow, so that a server which has none of them is told by its key.
+    algorithms = list(
+        dict.fromkeys([*(one for kind in kinds for one in _ALGORITHMS.get(kind, (kind,))), *_ALL])
+    )
     pinned = _Pinned(frozenset(key.public_data for key in keys))
     try:
         if not keys:

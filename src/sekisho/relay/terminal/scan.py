@@ -90,11 +90,12 @@ class TextMeter:
             text = _SEQUENCE.sub(b"\n", text)
         found = [*self._stream(text), *self._on_screen(data if moves else text, moves=moves)]
         self.encoded += encoded_characters(text) + drawn_cells(text, data)
-        rows, persons = self._persons(found)
+        rows, persons, new = self._persons(found)
         unreadable = max(0, self.encoded - FREE) // CHARACTERS_A_PERSON - self._encoded_spent
         if persons or unreadable:
             await self._spend(rows, persons, unreadable)
             self._encoded_spent += unreadable
+        self.sightings.update(new)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -158,10 +159,11 @@ class TextMeter:
 
     # -- counting -----------------------------------------------------------------------------------------------
 
-    def _persons(self, found: list[Found]) -> tuple[int, list[int]]:
-        """(lines that show somebody new, who is new)."""
+    def _persons(self, found: list[Found]) -> tuple[int, list[int], list[str]]:
+        """(lines that show somebody new, who is new, the kinds of the values that are new)."""
         if not found:
-            return 0, []
+            return 0, [], []
+        kinds_seen: list[str] = []
         if len(self._first_shown) > _MOST_KNOWN:
             self._first_shown.clear()
         lines: dict[int | str, dict[str, dict[int, None]]] = {}
@@ -169,7 +171,7 @@ class TextMeter:
         for line, kind, value in found:
             one = subject_id(f"{kind}:{normal_value(kind, value)}".encode(), self._key)
             if one not in known:
-                self.sightings[kind] += 1
+                kinds_seen.append(kind)
             if known.setdefault(one, line) == line:
                 lines.setdefault(line, {}).setdefault(kind, {})[one] = None
         rows, new = 0, []
@@ -182,7 +184,7 @@ class TextMeter:
                 self._counted[line] = len(most)
         while len(self._counted) > 100:  # only the last lines can still grow
             del self._counted[next(iter(self._counted))]
-        return rows, new
+        return rows, new, kinds_seen
 
     async def _spend(self, rows: int, persons: list[int], unreadable: int) -> None:
         meter = self._meter
