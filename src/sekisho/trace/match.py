@@ -53,7 +53,7 @@ MOST_RECORDS: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Row `row[i]` of the list could be record `rec[i]`, by tier `tier[i]` (an index into TIERS). Sorted by row, rec."""
+    """Row `row[i]` of the list could be record `rec[i]`, by `TIERS[tier[i]]`. Sorted by row, rec."""
 
     row: npt.NDArray[np.int64]
     rec: npt.NDArray[np.int64]

@@ -18,7 +18,7 @@ A ratio compares explanations of the list. It says "consistent with session X", 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -135,11 +135,20 @@ class Dataset:
         return found
 
 
+class _Cause(NamedTuple):
+    """A session, and the run of its records, in the order of their ids, that is fitted with one fraction: a download
+    that was copied up to the middle is a run."""
+
+    number: int
+    start: int
+    stop: int
+
+
 class _Model:
     """The accepted sessions of a dataset, its records divided into cells that the same of them showed."""
 
     def __init__(
-        self, data: Dataset, accepted: tuple[int, ...], cell: npt.NDArray[np.int32], patterns: Bools
+        self, data: Dataset, accepted: tuple[_Cause, ...], cell: npt.NDArray[np.int32], patterns: Bools
     ) -> None:
         self.data = data
         self.accepted = accepted
@@ -156,19 +165,19 @@ class _Model:
     def empty(cls, data: Dataset) -> "_Model":
         return cls(data, (), np.zeros(data.records, np.int32), np.zeros((1, 0), bool))
 
-    def plus(self, number: int) -> "_Model":
+    def plus(self, cause: _Cause) -> "_Model":
         """With one session more, all fitted anew."""
         cell = self.cell * 2
-        cell[self.data.members(number)] += 1
+        cell[self.data.members(cause.number)[cause.start : cause.stop]] += 1
         there = np.flatnonzero(np.bincount(cell, minlength=2 * len(self.patterns)))
         renamed = np.zeros(2 * len(self.patterns), np.int32)
         renamed[there] = np.arange(len(there), dtype=np.int32)
         patterns = np.column_stack([self.patterns[there // 2], (there % 2).astype(bool)])
-        return _Model(self.data, (*self.accepted, number), renamed[cell], patterns)
+        return _Model(self.data, (*self.accepted, cause), renamed[cell], patterns)
 
-    def minus(self, number: int) -> "_Model":
+    def minus(self, cause: _Cause) -> "_Model":
         """With one session less, all fitted anew; the cells stay as they are."""
-        place = self.accepted.index(number)
+        place = self.accepted.index(cause)
         accepted = (*self.accepted[:place], *self.accepted[place + 1 :])
         return _Model(self.data, accepted, self.cell, np.delete(self.patterns, place, axis=1))
 
@@ -197,26 +206,42 @@ class _Model:
         q = self.expected
         return float((self.hits * np.log(q) + (self.size - self.hits) * np.log1p(-q)).sum())
 
-    def counts(self, number: int) -> tuple[Floats, Floats]:
-        """Records and hits of a session, by cell."""
-        members = self.data.members(number)
-        cells = self.cell[members]
-        count = len(self.patterns)
-        size = np.bincount(cells, minlength=count).astype(float)
-        hits = np.bincount(cells[self.data.hit[members]], minlength=count).astype(float)
-        return size, hits
+    @property
+    def numbers(self) -> frozenset[int]:
+        return frozenset(cause.number for cause in self.accepted)
 
-    def gain(self, number: int) -> float:
-        """About the log likelihood ratio (natural) of taking this session in: the fractions of the others stay as
-        fitted; the background stays too, or becomes what is left where nothing else explains hits."""
-        size, hits = self.counts(number)
-        if hits.sum() <= (size * self.expected).sum():
-            return 0.0
-        found = float(_gains(size[None, :], hits[None, :], self.expected)[0].max())
+    def counts(self, number: int) -> tuple[Floats, Floats, Ints]:
+        """Records and hits of a session by block of neighbouring records and by cell, and where the blocks begin."""
+        members = self.data.members(number)
+        blocks, cells = min(_BLOCKS, max(len(members) // 5, 1)), len(self.patterns)
+        begins = -(-np.arange(blocks + 1) * len(members) // blocks)
+        place = np.arange(len(members)) * blocks // max(len(members), 1) * cells + self.cell[members]
+        size = np.bincount(place, minlength=blocks * cells).reshape(blocks, cells).astype(float)
+        hit = place[self.data.hit[members]]
+        hits = np.bincount(hit, minlength=blocks * cells).reshape(blocks, cells).astype(float)
+        return size, hits, begins
+
+    def gain(self, number: int) -> tuple[float, _Cause]:
+        """About the log likelihood ratio (natural) of taking this session in, whole or a run of it: the fractions of
+        the others stay as fitted; the background stays, or becomes what is left where nothing else explains hits."""
+        size, hits, begins = self.counts(number)
+        whole = _Cause(number, 0, int(begins[-1]))
+        if not hits.any():
+            return 0.0, whole
+        gains = _gains(size, hits, self.expected)
+        found, first, last = float(gains.sum(axis=0).max()), 0, len(gains)
+        if len(gains) > 1:
+            run, start, stop = _best_run(gains)
+            # One of so many runs was chosen.
+            run -= float(np.log(len(gains) * (len(gains) + 1) / 2))
+            if run > found:
+                found, first, last = run, start, stop
+        cause = _Cause(number, int(begins[first]), int(begins[last]))
         plain = np.flatnonzero(~self.patterns.any(axis=1))
-        if len(plain):
-            found = max(found, self._gain_of_background(int(plain[0]), size, hits))
-        return found
+        if len(plain) and (first, last) == (0, len(gains)):
+            other = self._gain_of_background(int(plain[0]), size.sum(axis=0), hits.sum(axis=0))
+            found = max(found, other)
+        return max(found, 0.0), cause
 
     def _gain_of_background(self, plain: int, size: Floats, hits: Floats) -> float:
         inside, outside = size[plain], self.size[plain] - size[plain]
@@ -234,6 +259,20 @@ class _Model:
         q = self.expected[others]
         gain += float((hits[others] * np.log1p((1 - q) * fraction / q)).sum())
         return gain + float((size[others] - hits[others]).sum() * np.log1p(-min(fraction, 1 - 1e-9)))
+
+
+def _best_run(gains: Floats) -> tuple[float, int, int]:
+    """The run of blocks, and the fraction, with the largest sum: (sum, first block, one after the last)."""
+    best, ends = np.full(gains.shape[1], -np.inf), np.zeros((2, gains.shape[1]), np.int64)
+    running, begin = np.zeros(gains.shape[1]), np.zeros(gains.shape[1], np.int64)
+    for block, gain in enumerate(gains):
+        begin = np.where(running > 0, begin, block)
+        running = np.maximum(running, 0) + gain
+        better = running > best
+        best = np.where(better, running, best)
+        ends = np.where(better, np.stack([begin, np.full_like(begin, block + 1)]), ends)
+    which = int(best.argmax())
+    return float(best[which]), int(ends[0, which]), int(ends[1, which])
 
 
 def _bernoulli(hits: float, size: float, rate: float) -> float:
@@ -264,7 +303,7 @@ def fit(data: Dataset, sessions_examined: int, seed: int = 0) -> Fit:
             model = _put_out(better, least, rejected)
     findings = tuple(
         sorted(
-            (_finding(model, number, seed) for number in model.accepted),
+            (_finding(model, cause, seed) for cause in model.accepted),
             key=lambda one: (-one.log10_lr, one.session),
         )
     )
@@ -274,7 +313,7 @@ def fit(data: Dataset, sessions_examined: int, seed: int = 0) -> Fit:
             (
                 one
                 for number, one in rejected.items()
-                if one.session not in tied and number not in model.accepted
+                if one.session not in tied and number not in model.numbers
             ),
             key=lambda one: (-one.log10_lr, one.session),
         )
@@ -295,27 +334,26 @@ def _take_in(model: _Model, least: float, rejected: dict[int, Rejected]) -> _Mod
     """Greedily, the best first. A gain mostly falls when others are taken in, so only the best is looked at again;
     when none is left, all are."""
     names = model.data.names
-    gains = dict.fromkeys(range(len(names)), np.inf)
+    gains = {number: (np.inf, _Cause(number, 0, 0)) for number in range(len(names))}
     fresh: set[int] = set()
     while gains and len(model.accepted) < MOST_ACCEPTED:
-        best = min(gains, key=lambda number: (-gains[number], names[number]))
-        if best in fresh or gains[best] / _LN10 < least:
-            if gains[best] / _LN10 >= least:
-                found = gains.pop(best)
-                if (lift := _lift_alone(model, best)) >= LIFT / 2:
-                    model = model.plus(best)
-                    fresh.clear()
-                else:
-                    rejected[best] = _rejected(model, best, found / _LN10, lift, "lift")
-                continue
+        best = min(gains, key=lambda number: (-gains[number][0], names[number]))
+        if gains[best][0] / _LN10 < least:
             if gains.keys() <= fresh:
                 break
             for number in gains.keys() - fresh:
                 gains[number] = model.gain(number)
             fresh.update(gains)
-            continue
-        gains[best] = model.gain(best)
-        fresh.add(best)
+        elif best not in fresh:
+            gains[best] = model.gain(best)
+            fresh.add(best)
+        else:
+            gain, cause = gains.pop(best)
+            if (lift := _lift_alone(model, cause)) >= LIFT / 2:
+                model = model.plus(cause)
+                fresh.clear()
+            else:
+                rejected[best] = _rejected(model, best, gain / _LN10, lift, "lift")
     return model
 
 
@@ -323,18 +361,18 @@ def _put_out(model: _Model, least: float, rejected: dict[int, Rejected]) -> _Mod
     """Drop what does not stand among the others, the worst first, until all stand."""
     while model.accepted:
         whole = model.log_likelihood()
-        judged: list[tuple[float, int, str, float, float]] = []
-        for place, number in enumerate(model.accepted):
+        judged: list[tuple[float, _Cause, str, float, float]] = []
+        for place, cause in enumerate(model.accepted):
             lift, own = _lift(model, place), _own_lift(model, place)
-            ratio = (whole - model.minus(number).log_likelihood()) / _LN10
+            ratio = (whole - model.minus(cause).log_likelihood()) / _LN10
             why = "weak" if ratio < least else "lift" if lift < LIFT else "own" if own < LIFT else ""
             if why:
-                judged.append((min(lift, own) if why != "weak" else 0.0, number, why, ratio, lift))
+                judged.append((min(lift, own) if why != "weak" else 0.0, cause, why, ratio, lift))
         if not judged:
             break
-        _, number, why, ratio, lift = min(judged)
-        rejected[number] = _rejected(model, number, ratio, lift, why)
-        model = model.minus(number)
+        _, cause, why, ratio, lift = min(judged)
+        rejected[cause.number] = _rejected(model, cause.number, ratio, lift, why)
+        model = model.minus(cause)
     return model
 
 
@@ -342,13 +380,13 @@ def _swapped(model: _Model) -> _Model | None:
     """With the first session whose rival explains the list clearly better replaced by it; None when there is none.
     Greedy choice can begin with a session that overlaps several leaked ones."""
     whole = model.log_likelihood()
-    others = [other for other in range(len(model.data.names)) if other not in model.accepted]
-    for number in model.accepted:
-        without = model.minus(number)
+    others = [other for other in range(len(model.data.names)) if other not in model.numbers]
+    for cause in model.accepted:
+        without = model.minus(cause)
         ratio = (whole - without.log_likelihood()) / _LN10
         rivals = _rivals(without, others)
         if rivals and rivals[0][0] > ratio + TIE:
-            return without.plus(model.data.names.index(rivals[0][1]))
+            return without.plus(rivals[0][2])
     return None
 
 
@@ -358,25 +396,28 @@ def _rejected(model: _Model, number: int, ratio: float, lift: float, why: str) -
     return Rejected(model.data.names[number], round(ratio, 2), round(lift, 3), len(members), hits, why)
 
 
-def _lift_alone(model: _Model, number: int) -> float:
+def _lift_alone(model: _Model, cause: _Cause) -> float:
     """The lift that a session would begin with. The fitted background still holds what sessions that come later will
     explain, so only records alike are looked at."""
-    size, hits = model.counts(number)
+    cells = model.cell[members := model.data.members(cause.number)[cause.start : cause.stop]]
+    count = len(model.patterns)
+    size = np.bincount(cells, minlength=count).astype(float)
+    hits = np.bincount(cells[model.data.hit[members]], minlength=count).astype(float)
     fraction = _FRACTIONS[_gains(size[None, :], hits[None, :], model.expected)[0].argmax()]
-    return float(fraction) / max(_rate_alike(model.data, number), _TINY)
+    return float(fraction) / max(_rate_alike(model.data, cause), _TINY)
 
 
-def _background(model: _Model, number: int) -> float:
+def _background(model: _Model, cause: _Cause) -> float:
     """The highest of the rates at which this session's records would be hit without it."""
     outside = model.size[~model.patterns.any(axis=1)].sum()
     even = max(float(model.rates[0]), 0.5 / max(float(outside), 1.0))
-    return max(even, _rate_alike(model.data, number))
+    return max(even, _rate_alike(model.data, cause))
 
 
-def _rate_alike(data: Dataset, number: int) -> float:
+def _rate_alike(data: Dataset, cause: _Cause) -> float:
     """The rate at which records like the session's are hit elsewhere; 0 where too few say so."""
     found = 0.0
-    members = data.members(number)
+    members = data.members(cause.number)[cause.start : cause.stop]
     for strata in data.strata:
         shares = np.bincount(strata.of_record[members], minlength=len(strata.rates)) / max(len(members), 1)
         known = ~np.isnan(strata.rates)
@@ -399,19 +440,21 @@ def _own_lift(model: _Model, place: int) -> float:
     return float(hits / size) / _background(model, model.accepted[place])
 
 
-def _finding(model: _Model, number: int, seed: int) -> Finding:
-    data, place = model.data, model.accepted.index(number)
-    without = model.minus(number)
+def _finding(model: _Model, cause: _Cause, seed: int) -> Finding:
+    data, place = model.data, model.accepted.index(cause)
+    without = model.minus(cause)
     ratio = (model.log_likelihood() - without.log_likelihood()) / _LN10
-    rivals = _rivals(without, [other for other in range(len(data.names)) if other not in model.accepted])
-    ties = tuple(name for gain, name in rivals if ratio - gain < TIE)
-    nearest = rivals[0] if rivals else (0.0, "")
-    members = data.members(number)
+    rivals = _rivals(without, [other for other in range(len(data.names)) if other not in model.numbers])
+    ties = tuple(name for gain, name, _ in rivals if ratio - gain < TIE)
+    nearest = rivals[0] if rivals else (0.0, "", cause)
+    members = data.members(cause.number)
     own = model.patterns[:, place] & (model.patterns.sum(axis=1) == 1)
-    low, high = _interval(model, without, number, seed)
-    fraction = float(model.rates[1 + place])
+    # Of the whole session, when only a run of it was fitted.
+    part = (cause.stop - cause.start) / max(len(members), 1)
+    low, high = (part * end for end in _interval(without, cause, seed))
+    fraction = part * float(model.rates[1 + place])
     return Finding(
-        session=data.names[number],
+        session=data.names[cause.number],
         log10_lr=round(ratio, 2),
         lift=round(_lift(model, place), 2),
         fraction=round(fraction, 4),
@@ -427,30 +470,26 @@ def _finding(model: _Model, number: int, seed: int) -> Finding:
     )
 
 
-def _rivals(without: _Model, others: Sequence[int]) -> list[tuple[float, str]]:
-    """What the likeliest other sessions would have gained in this one's place, all refitted; the best first."""
-    gains = sorted(((without.gain(other), other) for other in others), reverse=True)
-    few = [other for gain, other in gains[:_RIVALS] if gain > 0]
+def _rivals(without: _Model, others: Sequence[int]) -> list[tuple[float, str, _Cause]]:
+    """What the likeliest other sessions would gain in this one's place, all refitted; the best first."""
+    gains = sorted((without.gain(other) for other in others), key=lambda one: -one[0])
+    few = [cause for gain, cause in gains[:_RIVALS] if gain > 0]
     # Sessions that showed exactly the same are equal, however many.
     few += [
-        other for gain, other in gains[_RIVALS:_MOST_RIVALS] if gain > 0 and gain >= gains[0][0] - TIE * _LN10
+        cause for gain, cause in gains[_RIVALS:_MOST_RIVALS] if gain > 0 and gain >= gains[0][0] - TIE * _LN10
     ]
     base = without.log_likelihood()
-    refitted = ((without.plus(other).log_likelihood() - base) / _LN10 for other in few)
     names = without.data.names
-    return sorted(
-        ((ratio, names[other]) for ratio, other in zip(refitted, few, strict=True)), key=_best_first
-    )
-
-
-def _best_first(rival: tuple[float, str]) -> tuple[float, str]:
-    return -rival[0], rival[1]
+    found = [
+        ((without.plus(cause).log_likelihood() - base) / _LN10, names[cause.number], cause) for cause in few
+    ]
+    return sorted(found, key=lambda rival: (-rival[0], rival[1]))
 
 
 def _leads(model: _Model, rejected: dict[int, Rejected]) -> tuple[Lead, ...]:
     data = model.data
     gains = sorted(
-        (-model.gain(number) / _LN10, data.names[number], number)
+        (-model.gain(number)[0] / _LN10, data.names[number], number)
         for number in range(len(data.names))
         if number not in rejected
     )
@@ -461,20 +500,16 @@ def _leads(model: _Model, rejected: dict[int, Rejected]) -> tuple[Lead, ...]:
     )
 
 
-def _interval(model: _Model, without: _Model, number: int, seed: int) -> tuple[float, float]:
+def _interval(without: _Model, cause: _Cause, seed: int) -> tuple[float, float]:
     """95 % of the fractions that blocks of neighbouring records, drawn again, are fitted with."""
-    members = model.data.members(number)
-    blocks = min(_BLOCKS, max(len(members) // 5, 1))
-    block = (np.arange(len(members)) * blocks // max(len(members), 1)).astype(np.int64)
-    cells = without.cell[members]
-    count = len(without.patterns)
-    size = np.bincount(block * count + cells, minlength=blocks * count).reshape(blocks, count).astype(float)
-    hit = model.data.hit[members]
-    hits = np.bincount((block * count + cells)[hit], minlength=blocks * count).reshape(blocks, count)
+    size, hits, begins = without.counts(cause.number)
+    inside = (begins[:-1] >= cause.start) & (begins[1:] <= cause.stop)
+    size, hits = size[inside], hits[inside]
+    blocks = len(size)
     # A generator of its own: the same list gives the same interval.
     drawn = np.random.default_rng(seed).integers(0, blocks, (_RESAMPLES, blocks))
     times = np.zeros((_RESAMPLES, blocks))
     np.add.at(times, (np.arange(_RESAMPLES)[:, None], drawn), 1)
-    gains = _gains(times @ size, times @ hits.astype(float), without.expected)
+    gains = _gains(times @ size, times @ hits, without.expected)
     fractions = np.sort(_FRACTIONS[gains.argmax(axis=1)])
     return float(fractions[int(0.025 * _RESAMPLES)]), float(fractions[int(0.975 * _RESAMPLES) - 1])
