@@ -20,7 +20,7 @@ import httpx2
 import structlog
 
 from sekisho.console.app import console_app, remembering
-from sekisho.console.house import SCOPES, Door, House
+from sekisho.console.house import SCOPES, House
 from sekisho.evidence.note import NoteSigner, VerifierKey, parse_key
 from sekisho.evidence.policy import Policy
 from sekisho.faults import Fault
@@ -42,7 +42,7 @@ from sekisho.people.throttle import Throttle
 from sekisho.register.erasure import sweep
 from sekisho.relay.admission import Admissions
 from sekisho.relay.browser import BrowserDoor
-from sekisho.relay.endings import end_of_persons, end_of_tickets
+from sekisho.relay.endings import Door, end_of_persons, end_of_tickets
 from sekisho.relay.faults import SESSION_ENDED
 from sekisho.relay.postgres.door import PostgresDoor, ServerTls
 from sekisho.relay.record.reading import recover
@@ -280,7 +280,7 @@ async def _first(address: "asyncio.Future[tuple[str, int]]", task: "asyncio.Task
 
 def _end_session(doors: Sequence[Door], session: str, reason: str) -> bool:
     fault = Fault(SESSION_ENDED, reason=reason)
-    return any([door.end_session(session, fault, reason) for door in doors])
+    return any(door.end_session(session, fault, reason) for door in doors)
 
 
 async def _listen(serve: Callable[[str, int], Awaitable[None]], address: str) -> None:

@@ -11,6 +11,7 @@ from sekisho.notify.addresses import parse_address
 from sekisho.notify.channels import Smtp
 from sekisho.people.openid import require_safe
 from sekisho.service.faults import BAD_SETTINGS, NO_STATE
+from sekisho.watch.settings import Watch
 
 SETTINGS_FILE: Final = "sekisho.toml"
 _NAME: Final = re.compile("[a-z0-9][a-z0-9-]{0,31}")
@@ -61,6 +62,7 @@ class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `origin` names the log, for ever. `ledger` is "sqlite" for a file in the state folder, or a PostgreSQL URL.
     `quorum` is how many of the witnesses must cosign. `workspace_quota_mib` is how much a ticket's workspace may hold; an
     open one holds it in memory. `notify` is the section `[notify]`: `alarms`, and the mail server in `[notify.smtp]`.
+    `[watch]` says what is worth an alert, when it climbs, and what follows by itself (`sekisho.watch.settings`).
     Each `[[openid]]` is a provider of OpenID Connect. `postgres_tls` false is refused on any address but loopback.
     `ssh_listen` "" means no SSH door; `ssh_bind_source` false leaves our address out of the certificates for
     targets, which address translation between them needs.
@@ -78,6 +80,7 @@ class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     quorum: int = 0
     workspace_quota_mib: int = 512
     notify: Notify = Notify()
+    watch: Watch = Watch()
     openid: tuple[OpenId, ...] = ()
 
 
@@ -101,6 +104,8 @@ def read_settings(state: Path) -> Settings:
         raise Fault(BAD_SETTINGS, path=path, reason=str(error)) from error
     if not settings.postgres_tls and split_address(settings.postgres_listen)[0] not in ("127.0.0.1", "::1"):
         raise Fault(BAD_SETTINGS, path=path, reason="postgres_tls = false is for loopback only")
+    if wrong := settings.watch.mistakes():
+        raise Fault(BAD_SETTINGS, path=path, reason=f"[watch] {', '.join(wrong)}")
     if settings.quorum > len(settings.witnesses):
         raise Fault(BAD_SETTINGS, path=path, reason="quorum is larger than the number of witnesses")
     return settings

@@ -10,6 +10,13 @@ class Beat(Fact):
     source: str
 
 
+@fact("watch.fact_skipped", version=1)
+class FactSkipped(Fact):
+    """The watch could not look at the fact of index `line`: a mistake of ours, which is raised as an alert."""
+
+    line: int
+
+
 @fact("watch.population_stated", version=1)
 class PopulationStated(Fact):
     """How many data subjects a client organisation's data has, by its own word or by a count."""

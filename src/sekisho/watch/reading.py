@@ -266,6 +266,7 @@ READERS: Final[dict[str, Callable[[_Leaf], Observation]]] = {
     "ledger.publication_stopped": _gap("publisher", "stopped"),
     "ledger.publication_failed": _gap("publisher", "failed"),
     "ledger.quorum_missing": _gap("witnesses", "quorum"),
+    "watch.fact_skipped": _gap("watch", "hole"),
     "watch.beat": _seen("beat", lambda d, leaf: {"actor": "", "target": d["source"]}),
     "watch.signal_received": _seen(
         "outside", lambda d, leaf: {"client": d["organisation"], "what": d["kind"], "actor": ""}

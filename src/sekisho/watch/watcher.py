@@ -10,6 +10,7 @@ One task owns the engine. A look back over history, upon a signal from outside, 
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -26,12 +27,13 @@ from sekisho.ledger.tables import FACTS
 from sekisho.people.freeze import freeze
 from sekisho.watch.alerts import Tell, escalate, fact_of, find_alert, find_mute, routing_of
 from sekisho.watch.engine import Alarm, Engine, Sensitivity
-from sekisho.watch.facts import AlertRaised, Beat, ResponseTaken
+from sekisho.watch.facts import AlertRaised, Beat, FactSkipped, ResponseTaken
 from sekisho.watch.reading import NAMES, read_observation
 from sekisho.watch.settings import Watch
 
 MEMORY: Final = "memory"
 BROKEN: Final = "watch.memory_unreadable"  # a log event
+SKIPPED: Final = "watch.fact_skipped"  # a log event
 _log: Final = structlog.get_logger()
 _PAGE: Final = 250  # facts between two breaths of the event loop
 _POLL: Final = 0.5  # seconds
@@ -68,6 +70,7 @@ class Watcher:
         self._end_session = end_session
         self._now = now
         self._looking: list[tuple[int, str, str]] = []
+        self._unsaved = False
         self.start = 0
         self.engine = Engine(self._settings.sensitivity())
 
@@ -81,7 +84,7 @@ class Watcher:
 
     async def _follow(self, group: asyncio.TaskGroup) -> None:
         loop = asyncio.get_running_loop()
-        saved, saved_at = self.start, loop.time()
+        saved_at = loop.time()
         escalated = beaten = 0.0
         while not self._ledger.closing:
             if self._ledger.fault is not None:
@@ -89,9 +92,9 @@ class Watcher:
             before = self.start
             busy = await self.catch_up(group)
             now = loop.time()
-            if self.start != saved and (not busy or now - saved_at >= _SAVE_SECONDS):
-                self.save()
-                saved, saved_at = self.start, now
+            if self._unsaved and (not busy or now - saved_at >= _SAVE_SECONDS):
+                self.save()  # between two pages: state and index belong together
+                saved_at = now
             if now - escalated >= _ESCALATE_SECONDS or not escalated:
                 escalated = now
                 await escalate(self._ledger, self._settings.escalate_hours, self._now(), self._tell)
@@ -105,15 +108,18 @@ class Watcher:
         """Take in one page of facts; whether it was a full one."""
         page = await _page(self._ledger, self.start)
         for seq, leaf in page:
-            observation = read_observation(leaf)
-            if observation is not None:
-                for alarm in self.engine.step(observation):
-                    await self._raise(fact_of(alarm))
-                if observation.kind == "outside" and group is not None:
-                    signal = (seq, str(seq), observation.client)
-                    self._looking.append(signal)
-                    group.create_task(self._look_back(*signal))
-            self.start = seq + 1
+            looked = _look(self.engine, leaf)
+            for alarm in looked.alarms:
+                await self._raise(fact_of(alarm))
+            if looked.mistake:
+                # Neither the doors nor the watch end for one fact; but nobody shall miss that it was not looked at.
+                _log.error(SKIPPED, fact=seq, reason=looked.mistake)
+                await self._ledger.record(FactSkipped(line=seq), by="sekisho", about="watch")
+            if looked.signal and group is not None:
+                signal = (seq, str(seq), looked.signal)
+                self._looking.append(signal)
+                group.create_task(self._look_back(*signal))
+            self.start, self._unsaved = seq + 1, True
         await asyncio.sleep(0)
         return len(page) == _PAGE
 
@@ -173,7 +179,7 @@ class Watcher:
             if known is None:
                 await self._raise(fact_of(alarm, signal=signal))
         self._looking.remove((seq, signal, organisation))
-        self.save()
+        self._unsaved = True
 
     async def _again(self, until: int, organisation: str) -> AsyncIterator[Alarm]:
         usual = self._settings.sensitivity()
@@ -182,11 +188,9 @@ class Watcher:
         engine, start = Engine(closer), 0
         while page := await _page(self._ledger, start, until):
             for seq, leaf in page:
-                observation = read_observation(leaf)
-                if observation is not None:
-                    for alarm in engine.step(observation):
-                        if alarm.client == organisation:
-                            yield alarm
+                for alarm in _look(engine, leaf).alarms:
+                    if alarm.client == organisation:
+                        yield alarm
                 start = seq + 1
             await asyncio.sleep(0)
 
@@ -202,6 +206,7 @@ class Watcher:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._folder / MEMORY)
+        self._unsaved = False
 
     def _load(self) -> None:
         path = self._folder / MEMORY
@@ -232,9 +237,28 @@ async def rebuilt(ledger: Ledger, until: int, settings: Watch | None = None) -> 
     engine, start = Engine((settings or Watch()).sensitivity()), 0
     while page := await _page(ledger, start, until):
         for seq, leaf in page:
-            observation = read_observation(leaf)
-            if observation is not None:
-                engine.step(observation)
+            _look(engine, leaf)
             start = seq + 1
         await asyncio.sleep(0)
     return engine
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """`signal` is the client organisation that a signal from outside names, `mistake` why the fact was skipped."""
+
+    alarms: list[Alarm]
+    signal: str = ""
+    mistake: str = ""
+
+
+def _look(engine: Engine, leaf: bytes) -> _Looked:
+    """Show one fact to the engine. A mistake in reading it or in a detector comes out the same at every reading."""
+    try:
+        observation = read_observation(leaf)
+        if observation is None:
+            return _Looked([])
+        alarms = engine.step(observation)
+    except Exception as error:
+        return _Looked([], mistake=f"{type(error).__name__}: {error}")
+    return _Looked(alarms, observation.client if observation.kind == "outside" else "")
