@@ -48,7 +48,24 @@ async def test_no_answer_is_undocumented(house: Scene) -> None:
     await checkpoint.psql(ticket, "SELECT name FROM minato.customers LIMIT 3", "SELECT * FROM aoba.customers")
     await house.ask()
     session = (await checkpoint.facts("relay.session_opened"))[0].about
-    known = {"session": session, "ticket": ticket, "dataset": "minato-customers", "line": 3}
+    recording = await checkpoint.service.recordings.open(
+        session,
+        person="sato",
+        ticket=ticket,
+        organisation="minato",
+        kind="ssh",
+        title="x",
+        width=80,
+        height=24,
+    )
+    await recording.close()
+    known = {
+        "session": session,
+        "ticket": ticket,
+        "dataset": "minato-customers",
+        "line": 3,
+        "recording": recording.recording,
+    }
     tokens = await _tokens(house, "kensa", "haruka", "sato", "mori", "kanri")
     async with house.client() as client:
         description = (await client.get("/api/v1/openapi.json")).json()

@@ -59,7 +59,6 @@ def _door(asked: TicketRequested, wanted: str) -> str:
     return wanted or doors[0]
 
 
-@face.shows("/terminal/{ticket}", "terminal.html", api="/tickets/{ticket}/terminal")
 async def read_terminal(
     house: HouseDep, viewer: _Viewer, ticket: str, door: Annotated[str, Query(max_length=32)] = ""
 ) -> TerminalView:
@@ -74,6 +73,9 @@ async def read_terminal(
         door=_door(asked, door),
         purpose=asked.purpose,
     )
+
+
+face.part("/terminal/{ticket}", "terminal.html", read_terminal)
 
 
 @face.pages.post("/terminal/{ticket}/pass")
