@@ -345,6 +345,7 @@ PAGES = {
     "mori": (
         "/queue",
         "/live",
+        "/recordings",
         "/tickets",
         "/refusals",
         "/reviews",
