@@ -36,6 +36,7 @@ from sekisho.console.faces import (
     register,
     terminal,
     worker,
+    workspace,
 )
 from sekisho.console.guard import Guard
 from sekisho.console.house import House
@@ -47,6 +48,7 @@ from sekisho.ledger import Recorded
 FACES: Final = (
     worker,
     terminal,
+    workspace,
     approver,
     live,
     recordings,
@@ -160,6 +162,7 @@ def console_app(house: House) -> FastAPI:
 
     app.include_router(entrance.router)
     app.include_router(openid.router)
+    app.include_router(workspace.doors)
     for face in FACES:
         app.include_router(face.face.pages)
         app.include_router(face.face.api)

@@ -75,12 +75,14 @@ TicketState = Literal["waiting", "approved", "open", "expired", "closed", "refus
 
 
 class TicketLine(BaseModel):
-    """`persons` is the budget; `unmask` the data items shown in clear; `emergency` one that nobody had to approve."""
+    """`persons` is the budget, `bulk` that of the workspace (0: none); `unmask` the data items shown in clear;
+    `emergency` one that nobody had to approve."""
 
     ticket: str
     state: TicketState
     emergency: bool
     persons: int
+    bulk: int
     unmask: list[str]
     requested: datetime
     person: Someone
@@ -105,10 +107,20 @@ class Budget(BaseModel):
 
 
 class Reveal(BaseModel):
-    """A data item that is shown in clear, and why."""
+    """A data item that is shown in clear, and why; `bulk` tells that it is so in the files of the workspace."""
 
     item: str
     reason: str
+    bulk: bool = False
+
+
+def reveals(asked: TicketRequested) -> list[Reveal]:
+    """Everything that a ticket shows in clear, anywhere."""
+    inside = asked.bulk.unmask if asked.bulk else ()
+    return [
+        *(Reveal(item=one.item, reason=one.reason) for one in asked.unmask),
+        *(Reveal(item=one.item, reason=one.reason, bulk=True) for one in inside),
+    ]
 
 
 def state_of(row: Row[Any], now: datetime) -> TicketState:
@@ -132,6 +144,7 @@ async def read_tickets(connection: Connection, query: Select[Any], now: datetime
             state=state_of(row, now),
             emergency=row.broken_glass,
             persons=row.persons,
+            bulk=row.bulk,
             unmask=row.unmask.split(),
             requested=row.requested,
             person=names.someone(row.person),

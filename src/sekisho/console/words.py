@@ -128,6 +128,7 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "day": marked("Today"),
         "ticket": marked("This ticket"),
         "client": marked("This client, in all"),
+        "bulk": marked("Into the workspace"),
     },
     "outcome": {
         "passed": marked("Passed"),

@@ -28,6 +28,7 @@ from sekisho.console.lines import (
     read_requests,
     read_sessions,
     read_tickets,
+    reveals,
     session_query,
 )
 from sekisho.console.pages import Face, back_to
@@ -108,8 +109,8 @@ async def read_queue(house: HouseDep, viewer: _Approver) -> QueueView:
         viewer.organisations(*OPEN_TO[Page.QUEUE]),
     )
     policy = (await read_policy(house.ledger)).policy
-    if policy.bulk_persons is None:  # one approval is enough: an approved ticket waits for nobody
-        query = query.where(tickets.c.approver == "")
+    if policy.bulk_persons is None:  # one approval is enough, but for a bulk allowance
+        query = query.where((tickets.c.approver == "") | (tickets.c.bulk > 0))
     async with house.ledger.read() as connection:
         lines = await read_tickets(connection, query.limit(PAGE), now)
     people = _People(house)
@@ -157,7 +158,7 @@ async def _waiting(people: _People, viewer: Viewer, line: TicketLine, policy: Po
         line=line,
         request=ticket.request,
         hours=round((line.closes - line.opens) / timedelta(hours=1), 1),
-        reasons=[Reveal(item=one.item, reason=one.reason) for one in asked.unmask],
+        reasons=reveals(asked),
         usual=_said(habits),
         odd=_odd(asked, habits),
         employer=requester.employer,
@@ -277,7 +278,7 @@ async def read_one_ticket(house: HouseDep, viewer: _Onlooker, ticket: str) -> Ti
     facts = await house.ledger.facts(0, PAGE, names=_TICKET_FACTS, about=ticket)
     return TicketView(
         line=lines[0],
-        reasons=[Reveal(item=one.item, reason=one.reason) for one in asked.unmask] if asked else [],
+        reasons=reveals(asked) if asked else [],
         budgets=(await read_budgets(house, lines))[ticket],
         sessions=done,
         facts=await fact_lines(house.ledger, facts),

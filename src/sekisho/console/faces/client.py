@@ -32,6 +32,7 @@ from sekisho.console.lines import (
     read_requests,
     read_sessions,
     read_tickets,
+    reveals,
     session_query,
 )
 from sekisho.console.pages import Face, back_to
@@ -215,7 +216,7 @@ async def read_touch(house: HouseDep, viewer: _Viewer, session: str) -> TouchVie
         employer=employers.get(line.person.id, ""),
         ticket=ticket[0] if ticket else None,
         approved_at=approvals[0].at if approvals else None,
-        unmask=[Reveal(item=one.item, reason=one.reason) for one in asked.unmask] if asked else [],
+        unmask=reveals(asked) if asked else [],
         contracts=[
             f"{parties.name(hop.giver)} → {parties.name(hop.receiver)}: "
             + ", ".join(one.kind for one in parties.contracts if one.hop == hop.id)

@@ -9,6 +9,7 @@ from fastapi import Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel
 from sqlalchemy import Select, select
+from starlette.datastructures import FormData
 
 from sekisho.console import faults
 from sekisho.console.access import Needs, Page, require
@@ -30,7 +31,8 @@ from sekisho.console.words import JST, day_in_japan
 from sekisho.faults import Fault
 from sekisho.gate.break_glass import break_glass
 from sekisho.gate.budget import Scope, limits_of
-from sekisho.gate.facts import Limits, TicketRequested, Unmask
+from sekisho.gate.decide import INNER
+from sekisho.gate.facts import Bulk, Limits, TicketRequested, Unmask
 from sekisho.gate.policies import read_policy
 from sekisho.gate.tables import budget_use, tickets
 from sekisho.gate.tickets import close_ticket, request_ticket
@@ -92,7 +94,9 @@ async def read_budgets(house: House, lines: list[TicketLine]) -> dict[str, list[
     async with house.ledger.read() as connection:
         asked = await read_requests(connection, [line.ticket for line in lines])
         rows = await connection.execute(
-            select(budget_use).where(budget_use.c.account.in_(set(keys.values())))
+            select(budget_use).where(
+                budget_use.c.account.in_({*keys.values(), *(_inside(line.ticket) for line in lines)})
+            )
         )
         used = {row.account: (row.persons, row.rows) for row in rows}
     found: dict[str, list[Budget]] = {line.ticket: [] for line in lines}
@@ -105,7 +109,20 @@ async def read_budgets(house: House, lines: list[TicketLine]) -> dict[str, list[
                     scope=scope, persons=persons, persons_limit=most_persons, rows=rows_, rows_limit=most_rows
                 )
             )
+    for ticket, request in asked.items():
+        if request.bulk is not None:
+            persons, rows_ = used.get(_inside(ticket), (0, 0))
+            most_persons, most_rows = limits_of(request.bulk.limits, Scope.TICKET)
+            bulk = Budget(
+                scope="bulk", persons=persons, persons_limit=most_persons, rows=rows_, rows_limit=most_rows
+            )
+            found[ticket].append(bulk)
     return found
+
+
+def _inside(ticket: str) -> str:
+    """The account of what landed in a ticket's workspace."""
+    return f"{INNER}:{Scope.TICKET}:{ticket}"
 
 
 class Choice(BaseModel):
@@ -170,6 +187,7 @@ async def ask_for_ticket(
     opens: Annotated[datetime, Form()],
     hours: Annotated[float, Form(gt=0, le=744)],
     emergency: Annotated[bool, Form()] = False,
+    bulk: Annotated[int, Form(ge=0, le=10_000_000)] = 0,
 ) -> RedirectResponse:
     """Ask for a ticket, or open an emergency access at once. What may be asked is the gate's to say."""
     require(Page.WORK, viewer)
@@ -179,11 +197,15 @@ async def ask_for_ticket(
         if chosen is None:
             raise Fault(faults.NOT_FOUND, what=dataset)
         key = f"client:{viewer.account}:{chosen.organisation.id}"
-        row = (await connection.execute(select(budget_use).where(budget_use.c.account == key))).one_or_none()
+        both = budget_use.c.account.in_([key, f"{INNER}:{key}"])
+        spent = {
+            row.account: (row.persons, row.rows)
+            for row in await connection.execute(select(budget_use).where(both))
+        }
     # A time without a zone is the clock on the wall: the form asks for it in Japan.
     begins = house.now() if emergency else (opens if opens.tzinfo else opens.replace(tzinfo=JST))
     closes = begins.astimezone(UTC) + timedelta(hours=hours)
-    used = (row.persons, row.rows) if row else (0, 0)
+    used, landed = spent.get(key, (0, 0)), spent.get(f"{INNER}:{key}", (0, 0))
     reasons = {item: str(form.get(f"reason:{item}", "")).strip() for item in form.getlist("unmask")}
     asked = TicketRequested(
         ticket=f"{'E' if emergency else 'T'}-{begins.astimezone(JST):%y%m%d}-{secrets.token_hex(3)}",
@@ -199,12 +221,22 @@ async def ask_for_ticket(
         unmask=tuple(
             Unmask(item=str(item), reason=why) for item, why in reasons.items() if item in chosen.items
         ),
+        bulk=None if emergency or not bulk else _bulk(bulk, form, chosen, landed),
     )
     if emergency:
         await break_glass(house.ledger, asked, house.alarm)
     else:
         await request_ticket(house.ledger, asked)
     return back_to("/work")
+
+
+def _bulk(persons: int, form: FormData, chosen: Choice, used: tuple[int, int]) -> Bulk:
+    items = [str(item) for item in form.getlist("bulk_unmask") if item in chosen.items]
+    reasons = {item: str(form.get(f"bulk_reason:{item}", "")).strip() for item in items}
+    return Bulk(
+        limits=limits_for(persons, used),
+        unmask=tuple(Unmask(item=item, reason=why) for item, why in reasons.items()),
+    )
 
 
 def limits_for(persons: int, used: tuple[int, int]) -> Limits:

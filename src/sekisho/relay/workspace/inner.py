@@ -14,7 +14,7 @@ from sekisho.faults import Fault
 from sekisho.gate.decide import INNER
 from sekisho.ledger import Ledger
 from sekisho.people.tokens import Token
-from sekisho.relay.admission import Admission, Admissions
+from sekisho.relay.admission import Admission, Admissions, Entrant
 from sekisho.relay.faults import SESSION_ENDED
 from sekisho.relay.postgres.connection import Connection
 from sekisho.relay.postgres.door import PostgresDoor
@@ -24,6 +24,8 @@ from sekisho.wire.postgres import frontend as f
 from sekisho.wire.postgres.decode import FrontendDecoder
 
 PEER: Final = "workspace"
+Knocking = Token | Entrant
+"""Who knocks: somebody whose door token, or whose login, was proven; in a sandbox, the seat of its workspace."""
 
 
 class InnerDoor(PostgresDoor):
@@ -31,7 +33,7 @@ class InnerDoor(PostgresDoor):
 
     def __init__(self, admissions: Admissions, ledger: Ledger, subject_secret: bytes) -> None:
         super().__init__(admissions, ledger, subject_secret, tls=None)
-        self._seats: dict[Wire, tuple[Token, str]] = {}
+        self._seats: dict[Wire, tuple[Knocking, str]] = {}
         self._made: dict[Wire, asyncio.Future[Connection]] = {}
         self._take: asyncio.Future[Callable[[Wire], None]] = asyncio.get_running_loop().create_future()
 
@@ -41,7 +43,7 @@ class InnerDoor(PostgresDoor):
             self._take.set_result(accepted)
             raise await self._ledger.wait_failed()
 
-    async def listen(self, inside: socket.socket, seat: Token) -> asyncio.Server:
+    async def listen(self, inside: socket.socket, seat: Knocking) -> asyncio.Server:
         """Take connections from a socket that listens in the sandbox of this seat's workspace."""
         accepted = await self._take
 
@@ -52,7 +54,7 @@ class InnerDoor(PostgresDoor):
 
         return await asyncio.get_running_loop().create_unix_server(lambda: Wire(of_seat), sock=inside)
 
-    async def connect(self, seat: Token, peer: str) -> tuple[Wire, "asyncio.Future[Connection]"]:
+    async def connect(self, seat: Knocking, peer: str) -> tuple[Wire, "asyncio.Future[Connection]"]:
         """A connection of our own for a pull, and the session behind it once it is admitted."""
         accepted = await self._take
         loop = asyncio.get_running_loop()

@@ -15,13 +15,12 @@ from typing import Final
 
 from sekisho.faults import Fault, Language
 from sekisho.ledger import Ledger
-from sekisho.people.tokens import Token
 from sekisho.relay.admission import Admission
 from sekisho.relay.postgres.connection import Connection
 from sekisho.relay.wire import Wire
 from sekisho.relay.workspace import faults
 from sekisho.relay.workspace.facts import Pulled
-from sekisho.relay.workspace.inner import InnerDoor
+from sekisho.relay.workspace.inner import InnerDoor, Knocking
 from sekisho.relay.workspace.query import Refused, begin, head, run_query
 from sekisho.relay.workspace.store import ColumnOf, Store, Writing
 from sekisho.wire.postgres.backend import RowDescription
@@ -33,7 +32,7 @@ _TELL_SECONDS: Final = 0.25
 class Pull:
     """`rows`, `persons` and `bytes` so far; `done` when it is over, `fault` when it was refused or cut."""
 
-    def __init__(self, query: str, to: str, seat: Token, peer: str) -> None:
+    def __init__(self, query: str, to: str, seat: Knocking, peer: str) -> None:
         self.query = query
         self.to = to
         self.seat = seat

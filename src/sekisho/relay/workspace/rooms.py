@@ -36,18 +36,19 @@ from sqlalchemy import or_, select
 
 from sekisho.faults import Fault
 from sekisho.gate.budget import SCOPE_NAMES, Shortage, subject_id
-from sekisho.gate.decide import WORKSPACE
+from sekisho.gate.decide import INNER, WORKSPACE
 from sekisho.gate.facts import BudgetLeased
 from sekisho.gate.policies import read_policy
 from sekisho.gate.tables import tickets
 from sekisho.ledger import Erased, Fact, Ledger, Sealed
+from sekisho.people.identity import Authenticated
 from sekisho.people.tokens import Token
-from sekisho.relay.admission import Admission, Admissions, Totals
-from sekisho.relay.faults import SESSION_ENDED
+from sekisho.relay.admission import Admission, Admissions, Entrant, Totals
+from sekisho.relay.faults import NOT_A_TOKEN, SESSION_ENDED
 from sekisho.relay.terminal.scan import TextMeter
 from sekisho.relay.workspace import faults
 from sekisho.relay.workspace.facts import Looked, Uploaded, Wiped, Wiping, WorkspaceOpened
-from sekisho.relay.workspace.inner import InnerDoor
+from sekisho.relay.workspace.inner import InnerDoor, Knocking
 from sekisho.relay.workspace.looks import Look, look_at
 from sekisho.relay.workspace.pull import Pull
 from sekisho.relay.workspace.sandbox import PtyUpstream, Sandbox, Seat
@@ -157,7 +158,7 @@ class Workspaces:
         """A shell, for whoever opens terminals by their door."""
         return await self.shell(admission, ("shell",), width, height)
 
-    async def pull(self, seat: Token, peer: str, *, query: str, to: str) -> Pull:
+    async def pull(self, seat: Knocking, peer: str, *, query: str, to: str) -> Pull:
         """Begin to pull the result of a query; the returned pull goes on by itself. Raises Fault.
 
         Who and what is decided by the inner door; `seat` is a token that was honoured."""
@@ -168,7 +169,22 @@ class Workspaces:
         await pull.begun()
         return pull
 
-    async def look(self, seat: Token, peer: str, name: str, page: int) -> tuple[Stored, Look]:
+    async def entrant(self, who: Authenticated, ticket: str) -> Entrant:
+        """Somebody who has logged in at the console, before the workspace of a ticket. Raises Fault ONLY_ENROLLING."""
+        return await self._admissions.entrant(who, ticket)
+
+    async def seat_of(self, login: str, password: str, target: str, peer: str) -> Token:
+        """The door token of this login name and password. Raises Fault NOT_A_TOKEN, after recording it."""
+        found = await self._admissions.token(login, target)
+        if found is None or not hmac.compare_digest(found[1].encode(), password.encode()):
+            fault = Fault(NOT_A_TOKEN)
+            await self._admissions.refuse(
+                fault, door=INNER, target=target, peer=peer, token=found and found[0]
+            )
+            raise fault
+        return found[0]
+
+    async def look(self, seat: Knocking, peer: str, name: str, page: int) -> tuple[Stored, Look]:
         """A page of a file, masked, counted and recorded before it is returned. Raises Fault."""
         async with self.admitted(seat, peer, "look") as admission, self._entered(admission) as room:
             file = room.store.find(name)
@@ -188,7 +204,7 @@ class Workspaces:
             await self._ledger.record(looked, by=room.person, about=room.ticket, parts=[sealed])
             return file, look
 
-    async def upload(self, seat: Token, peer: str, name: str, content: bytes) -> dict[str, int]:
+    async def upload(self, seat: Knocking, peer: str, name: str, content: bytes) -> dict[str, int]:
         """Put a file of a terminal into the workspace, where the policy allows it; what the scanner found, by kind."""
         check_name(name)
         policy = (await read_policy(self._ledger)).policy
@@ -238,7 +254,7 @@ class Workspaces:
         return found, unsaved, list(room.pulls), room.store.quota
 
     @asynccontextmanager
-    async def admitted(self, seat: Token, peer: str, what: str) -> AsyncIterator[Admission]:
+    async def admitted(self, seat: Knocking, peer: str, what: str) -> AsyncIterator[Admission]:
         """A session of the door "workspace" for one act. Raises Fault after recording the refusal."""
         admission = await self._admissions.admit(seat, door=WORKSPACE, peer=peer, tls="", client=what)
         reason = "failed"

@@ -16,7 +16,6 @@ import os
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 

@@ -1,0 +1,238 @@
+"""A ticket's workspace: its files, page by page and masked; pulling into it; putting a file of the terminal there.
+
+No answer of the console carries a file. What leaves a workspace leaves by a take-out.
+"""
+
+import base64
+import binascii
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
+from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from sekisho.console import faults
+from sekisho.console.access import Needs, Page, require
+from sekisho.console.api import answer_of
+from sekisho.console.house import House
+from sekisho.console.lines import Organisation, read_names
+from sekisho.console.pages import Face, back_to, render
+from sekisho.console.viewer import ActorDep, HouseDep, Viewer, ViewerDep, peer_of
+from sekisho.console.words import language_of
+from sekisho.faults import Fault
+from sekisho.gate.decide import WORKSPACE
+from sekisho.gate.facts import TicketRequested
+from sekisho.gate.policies import read_policy
+from sekisho.gate.tickets import read_ticket
+from sekisho.relay.workspace.faults import NO_FILE
+
+face: Final = Face("tickets")
+doors: Final = APIRouter(include_in_schema=False)
+_Viewer = Annotated[Viewer, Depends(Needs("tickets", Page.WORK))]
+Query = Annotated[str, Field(min_length=1, max_length=20_000)]
+Name = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class FileLine(BaseModel):
+    """`file` names it in addresses; `table` tells that its columns are known, so that whole columns are masked."""
+
+    file: str
+    name: str
+    size: int
+    sha256: str
+    changed: datetime | None
+    table: bool
+
+
+class PullLine(BaseModel):
+    """A pull under way, or one that ended since the workspace was opened last."""
+
+    name: str
+    rows: int
+    persons: int
+    bytes: int
+    done: bool
+    code: str
+    message: str
+
+
+class WorkspaceView(BaseModel):
+    """What lies in the workspace. `unsaved` are names of the sandbox that could not be kept, and why."""
+
+    ticket: str
+    organisation: Organisation
+    purpose: str
+    target: str
+    bulk: bool
+    over: bool
+    quota: int
+    used: int
+    files: list[FileLine]
+    unsaved: dict[str, str]
+    pulls: list[PullLine]
+    upload_bytes: int  # 0 where the policy allows none
+
+
+async def _mine(house: House, viewer: Viewer, ticket: str) -> TicketRequested:
+    """Raises Fault NOT_FOUND, also for somebody else's ticket and for one without a workspace."""
+    found = await read_ticket(house.ledger, None, ticket)
+    if found is None or found.requested.person != viewer.account:
+        raise Fault(faults.NOT_FOUND, what=ticket[:64])
+    if found.requested.bulk is None and found.requested.door != WORKSPACE:
+        raise Fault(faults.NOT_FOUND, what=ticket[:64])
+    return found.requested
+
+
+@face.shows("/work/{ticket}/workspace", "workspace.html", api="/tickets/{ticket}/workspace")
+async def read_workspace(house: HouseDep, viewer: _Viewer, ticket: str) -> WorkspaceView:
+    """My workspace under this ticket: names and sizes, no content."""
+    asked = await _mine(house, viewer, ticket)
+    async with house.ledger.read() as connection:
+        names = await read_names(connection, (), {asked.organisation})
+    policy = (await read_policy(house.ledger)).policy
+    over = False
+    try:
+        files, unsaved, pulls, quota = await house.rooms.files(ticket)
+    except Fault:
+        files, unsaved, pulls, quota, over = [], {}, [], 0, True
+    return WorkspaceView(
+        ticket=ticket,
+        organisation=names.organisation(asked.organisation),
+        purpose=asked.purpose,
+        target=asked.target,
+        bulk=asked.bulk is not None,
+        over=over,
+        quota=quota,
+        used=sum(file.size for file in files),
+        files=[
+            FileLine(
+                file=_id(file.name),
+                name=file.name,
+                size=file.size,
+                sha256=file.sha256,
+                changed=datetime.fromtimestamp(file.changed, UTC) if file.changed else None,
+                table=bool(file.columns),
+            )
+            for file in files
+        ],
+        unsaved={name: fault.sentence(viewer.language) for name, fault in unsaved.items()},
+        pulls=[
+            PullLine(
+                name=one.to,
+                rows=one.rows,
+                persons=one.persons,
+                bytes=one.bytes,
+                done=one.done,
+                code=one.fault.code if one.fault else "",
+                message=one.fault.sentence(viewer.language) if one.fault else "",
+            )
+            for one in reversed(pulls)
+        ],
+        upload_bytes=policy.upload_bytes if policy.uploads else 0,
+    )
+
+
+face.part("/work/{ticket}/workspace/list", "parts/workspace.html", read_workspace)
+
+
+def _id(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@face.pages.get("/work/{ticket}/workspace/files/{file}")
+async def look(
+    request: Request, house: HouseDep, viewer: ViewerDep, ticket: str, file: str, page: int = 1
+) -> HTMLResponse:
+    """A page of a file, masked. That it is looked at is recorded before, and whoever it shows is counted."""
+    require(Page.WORK, viewer)
+    asked = await _mine(house, viewer, ticket)
+    if viewer.who is None:
+        raise Fault(faults.NOT_LOGGED_IN)
+    files, _, _, _ = await house.rooms.files(ticket)
+    name = next((one.name for one in files if _id(one.name) == file), None)
+    if name is None:
+        raise Fault(NO_FILE, name=file[:32])
+    seat = await house.rooms.entrant(viewer.who, ticket)
+    stored, shown = await house.rooms.look(seat, peer_of(request), name, page - 1)
+    return render(
+        request, "file.html", viewer, ticket=asked.ticket, file=file, stored=stored, look=shown, page=page
+    )
+
+
+@face.pages.post("/work/{ticket}/workspace/pull")
+async def pull(
+    request: Request,
+    house: HouseDep,
+    viewer: ActorDep,
+    ticket: str,
+    query: Annotated[str, Form(min_length=1, max_length=20_000)],
+    to: Annotated[str, Form(min_length=1, max_length=1024)],
+) -> RedirectResponse:
+    """Begin a pull; it goes on by itself."""
+    require(Page.WORK, viewer)
+    await _mine(house, viewer, ticket)
+    if viewer.who is None:
+        raise Fault(faults.NOT_LOGGED_IN)
+    seat = await house.rooms.entrant(viewer.who, ticket)
+    await house.rooms.pull(seat, peer_of(request), query=query, to=to.strip())
+    return back_to(f"/work/{ticket}/workspace")
+
+
+@face.pages.post("/work/{ticket}/workspace/upload")
+async def upload(
+    request: Request, house: HouseDep, viewer: ActorDep, ticket: str, file: Annotated[UploadFile, File()]
+) -> RedirectResponse:
+    """Put a file of the terminal into the workspace, where the policy allows it. It is scanned and recorded."""
+    require(Page.WORK, viewer)
+    await _mine(house, viewer, ticket)
+    if viewer.who is None:
+        raise Fault(faults.NOT_LOGGED_IN)
+    seat = await house.rooms.entrant(viewer.who, ticket)
+    name = (file.filename or "").replace("\\", "/").rpartition("/")[2] or f"upload-{secrets.token_hex(3)}"
+    await house.rooms.upload(seat, peer_of(request), name, await file.read())
+    return back_to(f"/work/{ticket}/workspace")
+
+
+class PullOrder(BaseModel):
+    """What `sekisho pull` asks for."""
+
+    model_config = ConfigDict(extra="forbid")
+    target: Annotated[str, Field(max_length=64)]
+    query: Query
+    to: Name
+
+
+@doors.post("/api/workspace/pull", response_model=None)
+async def pull_for_door(order: PullOrder, request: Request, house: HouseDep) -> Response:
+    """A pull for whoever has a door token (`sekisho login`), as HTTP Basic: JSON lines of how far it is.
+
+    An API token cannot: it may read, and acts for nobody. When the caller goes away, the pull goes on."""
+    language = language_of(request)
+    try:
+        user, password = _basic(request)
+        seat = await house.rooms.seat_of(user, password, order.target, peer_of(request))
+    except Fault as fault:
+        return answer_of(request, fault, 401)
+    begun = await house.rooms.pull(seat, peer_of(request), query=order.query, to=order.to)
+
+    async def lines() -> AsyncIterator[bytes]:
+        async for line in begun.lines(language):
+            yield line
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
+def _basic(request: Request) -> tuple[str, str]:
+    """RFC 7617. Raises Fault NOT_LOGGED_IN."""
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    try:
+        user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        user = colon = password = ""
+    if scheme.lower() != "basic" or not colon:
+        raise Fault(faults.NOT_LOGGED_IN)
+    return user, password
