@@ -1,8 +1,8 @@
 """`sekisho person`: add, freeze, take leave of people; hold an agency's list against ours; see what is due.
 
 Whoever holds the state folder runs these, and nobody logs in: `--by` is who answers for it, "sekisho" for the
-keeper of the machine. What needs two persons (roles, the end of a freeze, enrolment, binding an identity) has no
-command: both must have logged in, at the console.
+keeper of the machine. What needs two persons asks each for a login of their own: `ask-role`, `ask-unfreeze` and `agree`
+take no `--by`. Enrolment, and binding an identity, are for the console.
 
 Exit status of `reconcile` and `show`: 1 when something differs or is due.
 """
@@ -19,17 +19,21 @@ import click
 import msgspec
 from sqlalchemy import select
 
-from sekisho.faults import Language, preferred_language
+from sekisho.cli.proof import log_in, proven
+from sekisho.faults import Fault, Language, preferred_language
 from sekisho.ledger import Ledger
 from sekisho.people import headcount, staff
 from sekisho.people.accounts import add_person, require_active
-from sekisho.people.consent import find_open_asks, find_roles
+from sekisho.people.consent import ask_role, find_open_asks, find_roles, grant_role
 from sekisho.people.facts import HeadcountReconciled, PersonAdded
+from sekisho.people.faults import NOT_OPEN
+from sekisho.people.freeze import ask_unfreeze, unfreeze
 from sekisho.people.freeze import freeze as freeze_person
 from sekisho.people.leaving import LookBack, find_unfinished
 from sekisho.people.leaving import leave as take_leave
 from sekisho.people.leaving import look_back as read_pulls
 from sekisho.people.links import LINK_SECONDS, LinkDesk
+from sekisho.people.roles import Role
 from sekisho.people.tables import persons
 from sekisho.service.service import open_ledger
 from sekisho.service.settings import read_settings
@@ -45,7 +49,11 @@ _STATE = click.option(
     help="The state folder.",
 )
 _BY = click.option(
-    "--by", default=_MACHINE, show_default=True, metavar="PERSON", help="Who answers for this."
+    "--by",
+    default=_MACHINE,
+    show_default=True,
+    metavar="PERSON",
+    help="Who answers for this; nobody logs in.",
 )
 _DAY = click.DateTime(["%Y-%m-%d"])
 _ON = click.option("--on", "day", type=_DAY, help="The day to look at; today unless given.")
@@ -97,6 +105,11 @@ _SAYS: Final[dict[str, dict[Language, str]]] = {
         "en": "{person}  {name}  {employer} {agency}  {state}  {roles}",
         "ja": "{person}  {name}  {employer} {agency}  {state}  {roles}",
     },
+    "asked": {
+        "en": "Asked. Somebody else has to agree: sekisho person agree {request}",
+        "ja": "申請しました。別の人の同意が必要です: sekisho person agree {request}",
+    },
+    "agreed": {"en": "Agreed, for {person}.", "ja": "{person} について同意しました。"},
     "active": {"en": "active", "ja": "稼働"},
     "is_frozen": {"en": "FROZEN", "ja": "凍結"},
     "has_left": {"en": "left", "ja": "退場"},
@@ -126,8 +139,8 @@ _SAYS: Final[dict[str, dict[Language, str]]] = {
         "ja": "未完了: {person} の退場処理。`sekisho person leave {person}` を再実行してください",
     },
     "waiting": {
-        "en": "waits for a second person: {act} for {person}, asked by {asked_by}",
-        "ja": "2人目の確認待ち: {person} の {act}(申請者 {asked_by})",
+        "en": "waits for a second person: {act} for {person}, asked by {asked_by} ({request})",
+        "ja": "2人目の確認待ち: {person} の {act}(申請者 {asked_by}、{request})",
     },
     "swept": {"en": "{tasks} rotation tasks raised.", "ja": "交代タスクを {tasks} 件起票しました。"},
 }  # fmt: skip
@@ -207,6 +220,69 @@ def leave(person: str, last_day: datetime | None, reason: str, state: Path, by: 
         _show_pulls(found)
 
     _with_ledger(state, run)
+
+
+@person.command("ask-role")
+@click.argument("of", metavar="PERSON_ID")
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@proven
+@click.option("--organisation", default="", help="For which client; the whole house when not given.")
+@click.option("--reason", required=True)
+def ask_for_role(
+    of: str, role: str, state: Path, person: str, password: str, code: str, organisation: str, reason: str
+) -> None:
+    """Ask, as an administrator who logs in, that PERSON_ID be given ROLE; a second one must agree."""
+
+    async def run(ledger: Ledger) -> str:
+        who = await log_in(ledger, person, password, code)
+        asked = await ask_role(
+            ledger,
+            person=of,
+            role=Role(role),
+            organisation=organisation,
+            since=_day(None),
+            reason=reason,
+            by=who.person,
+        )
+        return asked.leaf_hash.hex()
+
+    _say("asked", request=_with_ledger(state, run))
+
+
+@person.command("ask-unfreeze")
+@click.argument("of", metavar="PERSON_ID")
+@proven
+@click.option("--reason", required=True)
+def ask_for_unfreeze(of: str, state: Path, person: str, password: str, code: str, reason: str) -> None:
+    """Ask, with a login, that the freeze of PERSON_ID be ended; a second one must agree."""
+
+    async def run(ledger: Ledger) -> str:
+        who = await log_in(ledger, person, password, code)
+        return (await ask_unfreeze(ledger, of, reason=reason, by=who.person)).leaf_hash.hex()
+
+    _say("asked", request=_with_ledger(state, run))
+
+
+@person.command()
+@click.argument("request")
+@proven
+def agree(request: str, state: Path, person: str, password: str, code: str) -> None:
+    """Be the second person, with a login of your own, for the REQUEST that `person show` lists."""
+
+    async def run(ledger: Ledger) -> str:
+        async with ledger.read() as connection:
+            asks = await find_open_asks(connection)
+        ask = next((one for one in asks if one.request == request), None)
+        if ask is None or ask.act not in ("role", "unfreeze"):
+            raise Fault(NOT_OPEN, request=request[:64])
+        who = await log_in(ledger, person, password, code)
+        if ask.act == "role":
+            await grant_role(ledger, request, by=who.person)
+        else:
+            await unfreeze(ledger, request, by=who.person)
+        return ask.person
+
+    _say("agreed", person=_with_ledger(state, run))
 
 
 @person.command("look-back")
@@ -313,7 +389,7 @@ async def _due(ledger: Ledger, on: date) -> list[str]:
         for person in await find_unfinished(connection):
             say("unfinished", person=person)
         for ask in await find_open_asks(connection):
-            say("waiting", act=ask.act, person=ask.person, asked_by=ask.asked_by)
+            say("waiting", act=ask.act, person=ask.person, asked_by=ask.asked_by, request=ask.request)
     return due
 
 

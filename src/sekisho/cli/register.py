@@ -1,7 +1,7 @@
 """`sekisho register`: take tables in and give them out, look at a database, confirm what was found, see how all stands.
 
 Whoever holds the state folder runs these. `--by` is who answers for it and stands in each fact; it is not checked by
-a login here. What is a client's to do (approve a hop, countersign an erasure) has no command.
+a login here. What is a client's to do (approve a hop, countersign an erasure) asks for that person's own login.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import click
 import msgspec
 from sqlalchemy import select
 
+from sekisho.cli.client_acts import approve_hop, countersign
 from sekisho.faults import Fault, Language, preferred_language
 from sekisho.ledger import Erased, Ledger
 from sekisho.people.tables import persons
@@ -48,7 +49,7 @@ _STATE = click.option(
     envvar="SEKISHO_STATE",
     help="The state folder.",
 )
-_BY = click.option("--by", required=True, metavar="PERSON", help="Who answers for this.")
+_BY = click.option("--by", required=True, metavar="PERSON", help="Who answers for this; nobody logs in.")
 _ON = click.option(
     "--on", "day", type=click.DateTime(["%Y-%m-%d"]), help="The day to look at; today unless given."
 )
@@ -103,6 +104,10 @@ _SAYS: Final[dict[str, dict[Language, str]]] = {
 @click.group()
 def register() -> None:
     """Who entrusted what to whom, where it stands, and until when."""
+
+
+register.add_command(approve_hop)
+register.add_command(countersign)
 
 
 @register.command("import")

@@ -4,16 +4,15 @@ Asking, approving and closing need a login (password and one-time code): the tic
 needs the state folder only.
 """
 
-import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 import click
 from sqlalchemy import Row, select
 
+from sekisho.cli.proof import STATE, log_in, proven, with_ledger
 from sekisho.faults import Fault, Language, preferred_language
 from sekisho.gate.decide import JST, jst
 from sekisho.gate.facts import Limits, TicketRequested, Unmask
@@ -22,11 +21,7 @@ from sekisho.gate.habits import Habits, compare, read_habits
 from sekisho.gate.tables import tickets
 from sekisho.gate.tickets import Ending, approve_ticket, close_ticket, read_ticket, request_ticket
 from sekisho.ledger import Ledger
-from sekisho.people.login import LoginDesk
-from sekisho.service.service import open_ledger
-from sekisho.service.settings import read_settings
 
-_Value = TypeVar("_Value")
 _MOST_LISTED: Final = 200
 
 _SAYS: Final[dict[str, dict[Language, str]]] = {
@@ -65,19 +60,6 @@ _SAYS: Final[dict[str, dict[Language, str]]] = {
     "confirm": {"en": "Approve it?", "ja": "承認しますか?"},
 }
 
-_STATE = click.option(
-    "--state",
-    required=True,
-    type=click.Path(path_type=Path),
-    envvar="SEKISHO_STATE",
-    help="The state folder.",
-)
-_PERSON = click.option("--person", required=True, help="Your person id.")
-_PASSWORD = click.option(
-    "--password", prompt=True, hide_input=True, envvar="SEKISHO_PASSWORD", help="Asked for when not given."
-)
-_CODE = click.option("--code", prompt=True, help="The six digits of your authenticator.")
-
 
 @click.group()
 def ticket() -> None:
@@ -85,10 +67,7 @@ def ticket() -> None:
 
 
 @ticket.command()
-@_STATE
-@_PERSON
-@_PASSWORD
-@_CODE
+@proven
 @click.option("--name", help="The ticket's name; made up when not given.")
 @click.option("--organisation", required=True, help="The client organisation.")
 @click.option("--dataset", required=True)
@@ -121,40 +100,28 @@ def request(
         purpose=purpose,
         opens=_micros(start),
         closes=_micros(start + timedelta(hours=hours)),
-        limits=Limits(
-            session_persons=persons,
-            session_rows=most,
-            day_persons=persons,
-            day_rows=most,
-            ticket_persons=persons,
-            ticket_rows=most,
-            client_persons=ever,
-            client_rows=10 * ever,
-        ),
+        limits=limits_of(persons, most, ever),
         unmask=tuple(Unmask(item=item, reason=reason) for item, reason in unmask),
         amends=amends,
     )
 
     async def act(ledger: Ledger) -> None:
-        await _log_in(ledger, person, password, code)
+        await log_in(ledger, person, password, code)
         await request_ticket(ledger, asked)
 
-    _run(state, act)
+    with_ledger(state, act)
     _say("requested", ticket=asked.ticket)
 
 
 @ticket.command()
 @click.argument("name")
-@_STATE
-@_PERSON
-@_PASSWORD
-@_CODE
+@proven
 @click.option("--yes", is_flag=True, help="Don't ask again.")
 def approve(name: str, state: Path, person: str, password: str, code: str, yes: bool) -> None:
     """Approve somebody else's ticket, after a look at what is asked and what that person usually asks."""
 
     async def act(ledger: Ledger) -> None:
-        await _log_in(ledger, person, password, code)
+        await log_in(ledger, person, password, code)
         found = await read_ticket(ledger, None, name)
         if found is None:
             raise Fault(NO_TICKET, ticket=name)
@@ -165,31 +132,28 @@ def approve(name: str, state: Path, person: str, password: str, code: str, yes: 
             click.confirm(_SAYS["confirm"][preferred_language()], abort=True)
         await approve_ticket(ledger, name, person, seen=found.request)
 
-    _run(state, act)
+    with_ledger(state, act)
     _say("approved", ticket=name)
 
 
 @ticket.command()
 @click.argument("name")
-@_STATE
-@_PERSON
-@_PASSWORD
-@_CODE
+@proven
 @click.option("--how", type=click.Choice(["done", "withdrawn", "declined", "revoked"]), default="done")
 @click.option("--reason", required=True)
 def close(name: str, state: Path, person: str, password: str, code: str, how: str, reason: str) -> None:
     """Close a ticket for ever: your own (done, withdrawn), or as its approver (declined, revoked)."""
 
     async def act(ledger: Ledger) -> None:
-        await _log_in(ledger, person, password, code)
+        await log_in(ledger, person, password, code)
         await close_ticket(ledger, name, by=person, reason=reason, how=cast(Ending, how))
 
-    _run(state, act)
+    with_ledger(state, act)
     _say("closed", ticket=name)
 
 
 @ticket.command("list")
-@_STATE
+@STATE
 @click.option("--person", help="Only of this person.")
 @click.option("--all", "also_closed", is_flag=True, help="Also those that are closed or expired.")
 def list_tickets(state: Path, person: str | None, also_closed: bool) -> None:
@@ -209,8 +173,22 @@ def list_tickets(state: Path, person: str | None, also_closed: bool) -> None:
                 for row in await connection.execute(query)
             ]
 
-    for line in _run(state, read):
+    for line in with_ledger(state, read):
         click.echo(line)
+
+
+def limits_of(persons: int, rows: int, ever: int) -> Limits:
+    """A budget of so many persons and rows for a session, a day and the ticket, and `ever` persons of the client."""
+    return Limits(
+        session_persons=persons,
+        session_rows=rows,
+        day_persons=persons,
+        day_rows=rows,
+        ticket_persons=persons,
+        ticket_rows=rows,
+        client_persons=ever,
+        client_rows=10 * ever,
+    )
 
 
 def _stand(row: Row[Any], now: int) -> str:
@@ -256,20 +234,6 @@ def _show(asked: TicketRequested, habits: Habits) -> None:
             _say(name)
     if unusual.new_items:
         _say("new_items", items=", ".join(unusual.new_items))
-
-
-async def _log_in(ledger: Ledger, person: str, password: str, code: str) -> None:
-    """Raises Fault LOGIN_REFUSED or TOO_MANY_FAILURES. The desk issues no token here, so its key is of no use."""
-    desk = LoginDesk(ledger, secrets.token_bytes(32))
-    await desk.verify(person=person, password=password, code=code, peer="command line")
-
-
-def _run(state: Path, act: Callable[[Ledger], Awaitable[_Value]]) -> _Value:
-    async def run() -> _Value:
-        async with open_ledger(state, read_settings(state)) as ledger:
-            return await act(ledger)
-
-    return asyncio.run(run())
 
 
 def _say(sentence: str, **values: object) -> None:

@@ -14,8 +14,10 @@ from sekisho.console.faces.entrance import opened
 from sekisho.console.house import House
 from sekisho.console.pages import back_to, render
 from sekisho.console.viewer import ActorDep, HouseDep, peer_of
+from sekisho.console.words import language_of
 from sekisho.faults import Fault
 from sekisho.people.challenges import CHALLENGE_SECONDS
+from sekisho.people.faults import LOGIN_REFUSED
 from sekisho.people.openid import Claim, CodeWanted, OpenIdDesk, claim_identity, unbind_identity
 from sekisho.people.tables import find_identities
 
@@ -57,7 +59,7 @@ async def back_from_provider(request: Request, house: HouseDep, name: str) -> Re
     result = await desk.finish(dict(request.query_params), browser=browser, peer=peer_of(request))
     match result:
         case CodeWanted():
-            answer: Response = render(request, "openid_code.html", None, name=name, ticket=result.ticket)
+            answer: Response = _ask_code(request, name, result.ticket)
         case Claim():
             await claim_identity(house.ledger, result)
             answer = render(request, "openid_on.html", None, to="/me", claimed=True)
@@ -71,8 +73,20 @@ async def back_from_provider(request: Request, house: HouseDep, name: str) -> Re
 
 @router.post("/login/openid/{name}/code")
 async def second_factor(request: Request, house: HouseDep, name: str, ticket: _Text, code: _Text) -> Response:
-    who = await _desk(house, name).confirm(ticket, code.strip(), house.login, peer=peer_of(request))
+    desk = _desk(house, name)
+    try:
+        who = await desk.confirm(ticket, code.strip(), house.login, peer=peer_of(request))
+    except Fault as fault:
+        if fault.kind is not LOGIN_REFUSED:
+            raise
+        return _ask_code(request, name, ticket, fault)
     return await opened(house, who, back_to("/"))
+
+
+def _ask_code(request: Request, name: str, ticket: str, wrong: Fault | None = None) -> Response:
+    said = wrong.sentence(language_of(request)) if wrong else ""
+    status = 401 if wrong else 200
+    return render(request, "openid_code.html", None, status=status, name=name, ticket=ticket, wrong=said)
 
 
 @router.post("/me/openid/{name}")
