@@ -33,6 +33,7 @@ from sekisho.people.roles import Role
 from sekisho.people.tokens import Token
 from sekisho.register.facts import ColumnEntry, TableEntry
 from sekisho.service.certificates import write_private
+from sekisho.service.loop import run
 from sekisho.service.service import create_state, open_ledger, running
 from sekisho.service.settings import Settings
 
@@ -175,10 +176,10 @@ async def _serve(state: Path) -> None:
 def main(arguments: Sequence[str]) -> None:
     state, *rest = arguments
     if not rest:
-        asyncio.run(_serve(Path(state)))
+        run(_serve(Path(state)))
         return
     profile = cProfile.Profile()
-    profile.runcall(asyncio.run, _serve(Path(state)))
+    profile.runcall(run, _serve(Path(state)))
     profile.dump_stats(rest[0])
 
 

@@ -72,8 +72,7 @@ def test_an_altered_record_is_refused(certificates: Certificates) -> None:
 
 async def test_bytes_in_clear_before_the_handshake_are_refused(certificates: Certificates) -> None:
     wire = Wire()
-    wire.get_buffer(-1)[:8] = b"injected"
-    wire.buffer_updated(8)
+    wire.data_received(b"injected")
     with pytest.raises(ConnectionError):
         await wire.start_tls(certificates.server_context(), server_side=True)
 

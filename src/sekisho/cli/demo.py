@@ -1,6 +1,5 @@
 """`sekisho demo`: the incident's first act, at the checkpoint."""
 
-import asyncio
 import sys
 
 import click
@@ -9,6 +8,7 @@ from sekisho.demo.play import play
 from sekisho.demo.population import DEFAULT_PERSONS, MOST_PERSONS
 from sekisho.faults import Language, preferred_language
 from sekisho.service.logs import configure_logs
+from sekisho.service.loop import run
 
 
 @click.command()
@@ -27,7 +27,7 @@ def demo(persons: int, once: bool, lang: str | None, postgres_port: int, console
     """Play the first act of the incident at a checkpoint of its own, on loopback, and stay up until Ctrl-C."""
     configure_logs()
     language: Language = "ja" if (lang or preferred_language()) == "ja" else "en"
-    went_well = asyncio.run(
+    went_well = run(
         play(
             persons=persons,
             once=once,

@@ -9,6 +9,7 @@ import msgspec
 
 from sekisho.faults import preferred_language
 from sekisho.service.logs import configure_logs
+from sekisho.service.loop import run
 from sekisho.service.service import create_state, running
 from sekisho.service.settings import Settings, Witness
 
@@ -52,7 +53,7 @@ def init(
 def serve(state: Path) -> None:
     """Run the checkpoint of a state folder until Ctrl-C."""
     configure_logs()
-    asyncio.run(_serve(state))
+    run(_serve(state))
 
 
 async def _serve(state: Path) -> None:

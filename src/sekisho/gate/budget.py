@@ -90,13 +90,26 @@ class Meter:
     `accounts[0]` is the session's own; the set of each other account holds at least the session's persons.
     """
 
-    __slots__ = ("_given", "_left", "_next", "accounts", "persons", "rows", "rows_left", "short")
+    __slots__ = (
+        "_alike",
+        "_given",
+        "_least",
+        "_left",
+        "_next",
+        "accounts",
+        "persons",
+        "rows",
+        "rows_left",
+        "short",
+    )
 
     def __init__(self, accounts: tuple[Account, ...]) -> None:
         if accounts[0].scope is not Scope.SESSION:
             raise ValueError("the first account is the session's own")
         self.accounts = accounts
-        self._left = [0] * len(accounts)  # persons leased, durable, unspent, by account
+        self._left = [0] * len(accounts)  # persons leased and durable, by account; unspent, but for `_alike`
+        self._least = 0  # of `_left`
+        self._alike = 0  # persons spent from every account: strangers are new to each of them
         self.rows_left = 0
         self.persons = 0  # counted in this session
         self.rows = 0
@@ -111,7 +124,7 @@ class Meter:
     @property
     def left(self) -> int:
         """Rows that can certainly still be spent."""
-        return min(self.rows_left, *self._left)
+        return min(self.rows_left, self._least - self._alike)
 
     def reserve(self, missing: Lease) -> Lease | Shortage:
         """Take the next lease from every account; spendable after `leased`, once the ledger has it.
@@ -147,7 +160,7 @@ class Meter:
 
     def leased(self, lease: Lease) -> None:
         """The lease is durable: it may be spent."""
-        self._left = [left + more for left, more in zip(self._left, lease.persons, strict=True)]
+        self._set([left + more for left, more in zip(self._unspent(), lease.persons, strict=True)])
         self.rows_left += lease.rows
 
     def spend(self, rows: int, ids: Collection[int], anonymous: int) -> bool:
@@ -155,18 +168,24 @@ class Meter:
 
         False, and nothing spent, when the lease is short."""
         fresh = None
-        new = [anonymous] * len(self.accounts)
         if ids:
             fresh = BitMap64(ids)
             fresh -= self.accounts[0].seen
-            if fresh:
-                new = [anonymous + len(fresh)]
-                new += [anonymous + len(fresh - account.seen) for account in self.accounts[1:]]
-        left = [have - need for have, need in zip(self._left, new, strict=True)]
+        if not fresh and rows <= self.rows_left and anonymous <= self._least - self._alike:
+            self._alike += anonymous
+            self.rows_left -= rows
+            self.rows += rows
+            self.persons += anonymous
+            return True
+        new = [anonymous] * len(self.accounts)
+        if fresh:
+            new = [anonymous + len(fresh)]
+            new += [anonymous + len(fresh - account.seen) for account in self.accounts[1:]]
+        left = [have - need for have, need in zip(self._unspent(), new, strict=True)]
         if rows > self.rows_left or min(left) < 0:
             self.short = Lease(tuple(max(0, -rest) for rest in left), max(0, rows - self.rows_left))
             return False
-        self._left = left
+        self._set(left)
         self.rows_left -= rows
         self.rows += rows
         self.persons += new[0]
@@ -175,19 +194,25 @@ class Meter:
                 account.seen |= fresh
         return True
 
+    def _unspent(self) -> list[int]:
+        return [left - self._alike for left in self._left]
+
+    def _set(self, left: list[int]) -> None:
+        self._left, self._least, self._alike = left, min(left), 0
+
     def end_statement(self) -> None:
         """The next statement begins with a small lease again."""
         self._next = FIRST_LEASE
 
     def give_back(self) -> None:
         """Return the unspent lease to every account (the session ends, or a sibling runs short)."""
-        for account, persons in zip(self.accounts, self._left, strict=True):
+        for account, persons in zip(self.accounts, self._unspent(), strict=True):
             account.persons -= persons
             account.rows -= self.rows_left
             if account.scope is not Scope.SESSION and (persons or self.rows_left):
                 before = self._given.get(account.key, (0, 0))
                 self._given[account.key] = (before[0] + persons, before[1] + self.rows_left)
-        self._left = [0] * len(self.accounts)
+        self._set([0] * len(self.accounts))
         self.rows_left = 0
 
     def take_given_back(self) -> dict[str, tuple[int, int]]:

@@ -60,6 +60,11 @@ class TlsChannel:
             self._object.write(data)
         return self._outgoing.read()
 
+    @property
+    def owes(self) -> bool:
+        """`take` has something."""
+        return self._outgoing.pending > 0
+
     def take(self) -> bytes:
         """What the protocol itself wants to send."""
         return self._outgoing.read()

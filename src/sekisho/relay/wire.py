@@ -17,12 +17,7 @@ _HANDSHAKE_SECONDS: Final = 10.0
 _UNREAD: int = 256 << 10  # bytes that may wait before somebody asks for them; then the peer is held back
 
 
-# One buffer for all connections: it is emptied before the next one is read. asyncio's own way takes 256 KiB from the
-# heap for every chunk, however small, and gives most of it back.
-_RECEIVED: Final = memoryview(bytearray(256 << 10))
-
-
-class Wire(asyncio.BufferedProtocol):
+class Wire(asyncio.Protocol):
     """Owned by the event loop's thread.
 
     Until `attach`, received bytes wait for `receive`. Afterwards each chunk goes to the sink, and whoever fills
@@ -49,11 +44,7 @@ class Wire(asyncio.BufferedProtocol):
         if self._accepted is not None:
             self._accepted(self)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return _RECEIVED
-
-    def buffer_updated(self, nbytes: int) -> None:
-        data = bytes(_RECEIVED[:nbytes])
+    def data_received(self, data: bytes) -> None:
         if self._tls is not None and not (data := self._decrypted(self._tls, data)):
             return
         if self._sink is not None:
@@ -61,7 +52,7 @@ class Wire(asyncio.BufferedProtocol):
             return
         self._unread += data
         if len(self._unread) > _UNREAD:
-            self.transport.pause_reading()
+            self.pause_reading()
         self._wake()
 
     def eof_received(self) -> bool:
@@ -121,20 +112,24 @@ class Wire(asyncio.BufferedProtocol):
 
     def write(self, data: bytes) -> None:
         """Send; what comes after `close` is dropped."""
-        if self.transport.is_closing():
-            return
-        self.transport.write(self._tls.send(data) if self._tls is not None else data)
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            transport.write(data if self._tls is None else self._tls.send(data))
 
     async def start_tls(self, context: ssl.SSLContext, *, server_side: bool, name: str | None = None) -> None:
         """Go on over TLS. Raises OSError (ssl.SSLError, ConnectionError) or TimeoutError when the handshake fails."""
         if self._unread:
             # They came in clear, and would be read as if they had come through TLS (CVE-2021-23214, -23222).
             raise ConnectionError("bytes came before the TLS handshake")
-        self._handshake = asyncio.get_running_loop().create_future()
+        self._handshake = handshake = asyncio.get_running_loop().create_future()
         self._tls = TlsChannel(context, server_side=server_side, name=name)
         self._decrypted(self._tls, b"")
         async with asyncio.timeout(_HANDSHAKE_SECONDS):
-            await self._handshake
+            await handshake
+
+    def divert(self, sink: Sink) -> None:
+        """From now on chunks go to another sink."""
+        self._sink = sink
 
     def attach(self, sink: Sink, *, lost: Callable[[], None], on_full: Callable[[bool], None]) -> None:
         """From now on chunks go to `sink`; what waits goes there first."""
@@ -147,11 +142,11 @@ class Wire(asyncio.BufferedProtocol):
             lost()
 
     def pause_reading(self) -> None:
-        if not self._eof:
+        if not self._eof and not self.transport.is_closing():
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if not self._eof:
+        if not self._eof and not self.transport.is_closing():
             self.transport.resume_reading()
 
     def close(self) -> None:
@@ -175,9 +170,9 @@ class Wire(asyncio.BufferedProtocol):
             self._shake(error)
             self.transport.close()
             return b""
-        if answer := tls.take():
-            self.transport.write(answer)
-        if tls.established:
+        if tls.owes:
+            self.transport.write(tls.take())
+        if self._handshake is not None and tls.established:
             self._shake(None)
         if tls.ended:
             self.transport.close()
@@ -185,12 +180,13 @@ class Wire(asyncio.BufferedProtocol):
 
     def _shake(self, error: Exception | None) -> None:
         """The handshake is over."""
-        if self._handshake is None or self._handshake.done():
+        handshake, self._handshake = self._handshake, None
+        if handshake is None or handshake.done():
             return
         if error is None:
-            self._handshake.set_result(None)
+            handshake.set_result(None)
         else:
-            self._handshake.set_exception(error)
+            handshake.set_exception(error)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

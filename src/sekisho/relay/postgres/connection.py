@@ -17,7 +17,7 @@ from sekisho.relay.admission import Admission, Totals
 from sekisho.relay.postgres.session import Session
 from sekisho.relay.postgres.target import OpenTarget, OriginsCache, open_target, send_cancel
 from sekisho.relay.postgres.words import error, may_report
-from sekisho.relay.wire import Wire
+from sekisho.relay.wire import Sink, Wire
 from sekisho.wire.postgres import backend as b
 from sekisho.wire.postgres import frontend as f
 from sekisho.wire.postgres.errors import ADMIN_SHUTDOWN, CONNECTION_FAILURE
@@ -37,6 +37,8 @@ class Connection:
         self.session = session
         self.key: CancelKey = (secrets.randbits(31), secrets.token_bytes(4))
         self._client = client
+        self.to_client: Sink = client.write
+        self.to_target: Sink = _nowhere
         self._group = group
         self._target: OpenTarget | None = None
         self._reason = "target"
@@ -85,10 +87,11 @@ class Connection:
         left = admission.grant.closes / 1e6 - time.time()
         closing = asyncio.get_running_loop().call_later(max(0.0, left), self._window_closed)
         try:
+            self.to_target = target.wire.write
             self.session.begin(self, origins, target.decoder)
             self._begun = True
             target.wire.attach(self.session.target_data, lost=self._target_lost, on_full=self._target_full)
-            client.attach(self._client_data, lost=self._client_lost, on_full=self._client_full)
+            client.attach(self.session.client_data, lost=self._client_lost, on_full=self._client_full)
             await self._done
         finally:
             closing.cancel()
@@ -108,13 +111,6 @@ class Connection:
 
     # -- what the session asks for ------------------------------------------------------------------------------
 
-    def to_client(self, data: bytes) -> None:
-        self._client.write(data)
-
-    def to_target(self, data: bytes) -> None:
-        if self._target is not None:
-            self._target.wire.write(data)
-
     def hold(self) -> None:
         self._read_target("session waits", hold=True)
 
@@ -123,6 +119,7 @@ class Connection:
 
     def cancel(self) -> None:
         self._cancelling += 1
+        self._client.divert(self._held.append)
         self._client.pause_reading()
         self._group.create_task(self._cancel())
 
@@ -131,12 +128,6 @@ class Connection:
         self._finish()
 
     # -- what the sockets tell ----------------------------------------------------------------------------------
-
-    def _client_data(self, chunk: bytes) -> None:
-        if self._cancelling:
-            self._held.append(chunk)
-        else:
-            self.session.client_data(chunk)
 
     def _client_lost(self) -> None:
         self.session.end(None, "client")
@@ -178,11 +169,16 @@ class Connection:
         finally:
             self._cancelling -= 1
             if not self._cancelling:
-                held, self._held = self._held, []
-                for chunk in held:
-                    self._client_data(chunk)
+                self._client.divert(self.session.client_data)
+                while self._held and not self._cancelling:
+                    self.session.client_data(self._held.pop(0))
+            if not self._cancelling:  # none of those held asked for another
                 self._client.resume_reading()
 
     def _finish(self) -> None:
         if not self._done.done():
             self._done.set_result(None)
+
+
+def _nowhere(_data: bytes) -> None:
+    """The target is not open yet."""

@@ -156,6 +156,18 @@ def make_plan(description: RowDescription, origins: Origins, grant: Grant, unkno
     )
 
 
+def shown_plan(description: RowDescription) -> Plan:
+    """Of a result that cannot hold a row of any table: as it comes, and counting nobody."""
+    return Plan(None, description.encode(), (), (), (), (), ())
+
+
+def hidden_plan(description: RowDescription) -> Plan:
+    """Of a result whose rows may come, and of which no value may be seen."""
+    masks = tuple((index, _hide) for index in range(len(description.columns)))
+    shown = RowDescription(tuple(_as_text(column) for column in description.columns))
+    return Plan(None, shown.encode(), masks, (TableUse((), (), False, 1, (), 1),), (), ("?",), ())
+
+
 def _use(description: RowDescription, origin: Origin, indices: list[int]) -> TableUse:
     columns = description.columns
     names = {index: origin.columns.get(columns[index].number) for index in indices}

@@ -27,10 +27,11 @@ from sekisho.register.facts import ColumnEntry
 from sekisho.relay import faults
 from sekisho.relay.admission import Admission
 from sekisho.relay.facts import ChannelRefused
+from sekisho.relay.postgres.describe import describes, plan_of
 from sekisho.relay.postgres.persons import Counted, CountedKeys, CountedStrangers, Persons
 from sekisho.relay.postgres.plan import Origins, Plan, make_plan
 from sekisho.relay.postgres.statements import Journal, Running
-from sekisho.relay.postgres.steady import Known, Lookup, read_lookup
+from sekisho.relay.postgres.steady import Known, Lookup, Question, read_question
 from sekisho.relay.postgres.words import error, may_report, without_data
 from sekisho.wire.faults import ProtocolViolation
 from sekisho.wire.postgres import backend as b
@@ -87,8 +88,12 @@ class Session:
         self._plans: dict[b.RowDescription, Plan] = {}
         self._plan: Plan | None = None  # of the last description of a result, `_planned`
         self._planned: b.RowDescription | None = None
+        self._of_psql: Request | None = None  # the one statement that `_plan` is for, when it is psql's
         self._reader: RowReader = count_rows  # of `_plan`
         self._known: Known | None = None  # of `_plan`
+        self._question: Question | None = (
+            None  # of the last lookup, while nothing has gone the general way since
+        )
         self._lookup: Lookup | None = None  # in flight, and not in the exchange
         self._statement: Running | None = None
         self._started: deque[tuple[Request, float]] = deque()
@@ -111,6 +116,7 @@ class Session:
     def begin(self, shell: Shell, origins: Origins, from_target: BackendDecoder) -> None:
         """The target is open: messages may come."""
         self._shell = shell
+        self._to_client, self._to_target = shell.to_client, shell.to_target
         self._origins = origins
         self.from_target = from_target
 
@@ -131,11 +137,11 @@ class Session:
         decoder = self.from_client
         if self._lookup is not None:
             self._unfold(self._lookup)
-        elif self._known is not None and not (self._ended or self._discarding):
-            self._lookup = read_lookup(chunk, decoder, self._exchange, time.monotonic())
-            if self._lookup is not None:
-                self._shell.to_target(chunk)
-                return
+        elif self._known is not None and (lookup := self._asked(chunk)) is not None:
+            self._lookup = lookup
+            self._to_target(chunk)
+            return
+        self._question = None
         try:
             send = self._exchange.send
             for message in decoder.feed(chunk):
@@ -149,7 +155,17 @@ class Session:
             self.end(violation, "protocol")
             return
         if data := decoder.take():
-            self._shell.to_target(data)
+            self._to_target(data)
+
+    def _asked(self, chunk: bytes) -> Lookup | None:
+        """The lookup that a chunk is, or None."""
+        now = time.monotonic()
+        if self._question is not None and (lookup := self._question.again(chunk, now)) is not None:
+            return lookup
+        if self._ended or self._discarding or not self.from_target.between:
+            return None
+        self._question = read_question(chunk, self.from_client, self._exchange)
+        return self._question.again(chunk, now) if self._question is not None else None
 
     def _request(self, message: f.Startup | f.FrontendMessage) -> None:
         match message:
@@ -186,42 +202,37 @@ class Session:
         """Rows whose columns were never described have no known origin: ask for the description ourselves."""
         describe = f.Describe(f.PORTAL, execute.portal)
         self._exchange.send(describe, own=True)
-        self._shell.to_target(self.from_client.take(before=True) + describe.encode())
+        self._to_target(self.from_client.take(before=True) + describe.encode())
 
     # -- from the target ----------------------------------------------------------------------------------------
 
     def target_data(self, chunk: bytes) -> None:
         """Bytes from the target."""
+        lookup = self._lookup
+        if lookup is not None:
+            if self._recognised(chunk, lookup):
+                return
+            self._unfold(lookup)
+        self._question = None
         if self._waiting:
             self._backlog.append(chunk)
             return
-        if self._lookup is not None:
-            if self._recognised(chunk, self._lookup):
-                return
-            self._unfold(self._lookup)
         self._messages = self.from_target.feed(chunk)
         self._go_on()
 
     def _recognised(self, chunk: bytes, lookup: Lookup) -> bool:
         """Whether the chunk was the known answer to the lookup, and is dealt with."""
         known = self._known
-        if known is None or self._ended:
+        if known is None:
             return False
-        rows = known.rows(chunk, self.from_target)
-        if rows is None:
+        spent = known.spend(chunk, self._meter, ahead=None if self._leasing else _LEASE_AHEAD)
+        if spent is None:
             return False
-        persons = known.spend(rows, self._meter, ahead=None if self._leasing else _LEASE_AHEAD)
-        if persons is None:
-            return False
+        self._to_client(chunk)
         self._lookup = None
         self.bytes += len(chunk)
-        self._shell.to_client(chunk)
         self.statements += 1
-        statement = Running(self.statements, lookup.request, lookup.started)
-        statement.plan = known.plan
-        statement.rows, statement.persons, statement.bytes = rows.count, persons, len(rows.frames)
-        self._record_statement(statement)
-        self._meter.end_statement()
+        self._journal.repeated(self.statements, lookup, known.plan, *spent)
         return True
 
     def _go_on(self) -> None:
@@ -247,7 +258,7 @@ class Session:
             data = b"".join(self._out)
             self._out.clear()
             self.bytes += len(data)
-            self._shell.to_client(data)
+            self._to_client(data)
 
     def _answer(self, message: ServerMessage) -> None:
         request = self._exchange.answer(message)
@@ -284,7 +295,7 @@ class Session:
                 self._shell.cancel()
             case b.CopyInResponse():
                 self._refuse(request, Fault(faults.COPY_REFUSED), INSUFFICIENT_PRIVILEGE, "copy-in")
-                self._shell.to_target(f.CopyFail(b"refused").encode())
+                self._to_target(f.CopyFail(b"refused").encode())
             case f.CopyData() | f.CopyDone():
                 pass  # of a COPY that was refused
             case _:
@@ -302,6 +313,8 @@ class Session:
             target = self._admission.catalogue.target
             plan = make_plan(description, self._origins, self._admission.grant, target.unknown_lineage)
             self._plans[description] = plan
+        of_psql = self._plan_of_psql(description, request) if plan.masked or plan.refusal else None
+        plan = of_psql or plan
         self.from_target.rows = count_rows  # until these rows may pass, they are only walked over
         if request is None or self._discarding:
             return
@@ -311,18 +324,28 @@ class Session:
                 self._shell.cancel()
             return
         if not (isinstance(request.message, f.Describe) and request.message.target == f.STATEMENT):
+            self._of_psql = request if of_psql else None
             if plan is not self._plan:
                 self._plan = plan
                 self._reader = row_reader(
                     len(description.columns), key=plan.lone_subject, masks=dict(plan.masks)
                 )
-                self._known = Known.of(plan, self._reader, self._subject_key)
+                self._known = Known.of(plan, self._reader, self._subject_key, self.from_target.limits.row)
             self.from_target.rows = self._reader
             self._planned = description
+            if of_psql:  # for this one statement: another one with the same columns is judged anew
+                self._planned = self._known = None
             if isinstance(request.message, f.Query):
                 self._statement_of(request).plan = plan
         if not request.own:
             self._out.append(plan.description)
+
+    def _plan_of_psql(self, description: b.RowDescription, request: Request | None) -> Plan | None:
+        """The plan of a statement with which psql describes the database; None for any other."""
+        if request is None or not isinstance(request.message, f.Query):
+            return None
+        described = describes(request.message.sql)
+        return plan_of(described, description) if described else None
 
     # -- rows ---------------------------------------------------------------------------------------------------
 
@@ -333,7 +356,11 @@ class Session:
         if (
             request is None
             or plan is None
-            or (request.description is not self._planned and request.description != self._planned)
+            or (
+                request is not self._of_psql
+                if self._of_psql
+                else request.description is not self._planned and request.description != self._planned
+            )
         ):
             # Nobody can say whose these are: they are not certainly those that were described last.
             self._refuse(request, Fault(faults.UNKNOWN_LINEAGE, column="?"), INSUFFICIENT_PRIVILEGE, None)
@@ -561,8 +588,9 @@ class Session:
             return
         self._flush()
         self._ended = True
+        self._question = self._lookup = None
         if fault is not None:
-            self._shell.to_client(error(fault, ADMIN_SHUTDOWN, self._admission.language, fatal=True))
+            self._to_client(error(fault, ADMIN_SHUTDOWN, self._admission.language, fatal=True))
         self._shell.end(reason)
 
     async def close(self) -> None:

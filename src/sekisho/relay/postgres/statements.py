@@ -17,6 +17,7 @@ from sekisho.relay.admission import Admission
 from sekisho.relay.facts import ParametersRecorded, Statement, StatementRevealed, Statements
 from sekisho.relay.postgres.persons import Persons
 from sekisho.relay.postgres.plan import Plan
+from sekisho.relay.postgres.steady import Lookup
 from sekisho.wire.postgres.exchange import Request
 
 _TEXTS_KEPT: Final = 1024  # distinct statement texts whose commitment a session remembers
@@ -58,16 +59,13 @@ class Running:
 class _Gathered:
     """Executions of one statement, one after the other, that all passed: figures in order."""
 
-    __slots__ = ("bytes", "duration", "first", "persons", "plan", "rows", "sql")
+    __slots__ = ("figures", "first", "plan", "sql")
 
     def __init__(self, first: int, sql: bytes | None, plan: Plan | None) -> None:
         self.first = first
         self.sql = sql
         self.plan = plan
-        self.rows: list[int] = []
-        self.persons: list[int] = []
-        self.bytes: list[int] = []
-        self.duration: list[int] = []
+        self.figures: list[tuple[int, int, int, int]] = []  # rows, persons, bytes, microseconds
 
 
 class Recorder(Protocol):
@@ -111,26 +109,37 @@ class Journal:
 
     def ended(self, statement: Running) -> None:
         """A statement has ended: record it, now or with the next ones."""
-        request = statement.request
-        portal, sql = request.portal, request.sql
+        portal, sql = statement.request.portal, statement.request.sql
         if portal is not None and portal.parameters:
-            self._parameter_bytes += 32 + sum([len(value) for value in portal.parameters if value])
-            self._parameters.append((statement.number, portal.parameters))
-            if self._parameter_bytes >= _PARAMETER_BYTES:
-                self._record_parameters()
-        gathered = self._gathered
+            self._keep(statement.number, portal.parameters)
         if statement.outcome != "passed":
             self._flush()
             self._record_alone(statement)
             return
-        if gathered is None or gathered.sql != sql or gathered.plan is not statement.plan:
+        figures = statement.rows, statement.persons, statement.bytes, _since(statement.started)
+        self._gather(statement.number, sql, statement.plan, figures)
+
+    def repeated(self, number: int, lookup: Lookup, plan: Plan, rows: int, persons: int, size: int) -> None:
+        """A lookup has been answered: as `ended`."""
+        if lookup.parameters:
+            self._keep(number, lookup.parameters)
+        self._gather(number, lookup.sql, plan, (rows, persons, size, _since(lookup.started)))
+
+    def _keep(self, number: int, parameters: tuple[bytes | None, ...]) -> None:
+        self._parameter_bytes += 32 + sum([len(value) for value in parameters if value])
+        self._parameters.append((number, parameters))
+        if self._parameter_bytes >= _PARAMETER_BYTES:
+            self._record_parameters()
+
+    def _gather(
+        self, number: int, sql: bytes | None, plan: Plan | None, figures: tuple[int, int, int, int]
+    ) -> None:
+        gathered = self._gathered
+        if gathered is None or gathered.plan is not plan or gathered.sql != sql:
             self._flush()
-            gathered = self._gathered = _Gathered(statement.number, sql, statement.plan)
-        gathered.rows.append(statement.rows)
-        gathered.persons.append(statement.persons)
-        gathered.bytes.append(statement.bytes)
-        gathered.duration.append(int((time.monotonic() - statement.started) * 1e6))
-        if not self._under_way or len(gathered.rows) >= _MOST_GATHERED:
+            gathered = self._gathered = _Gathered(number, sql, plan)
+        gathered.figures.append(figures)
+        if not self._under_way or len(gathered.figures) >= _MOST_GATHERED:
             self._flush()
 
     def close(self) -> None:
@@ -138,7 +147,6 @@ class Journal:
         self._record_parameters()
 
     def _record_alone(self, statement: Running) -> None:
-        duration = int((time.monotonic() - statement.started) * 1e6)
         plan = statement.plan
         text, parts = self._text(statement.request.sql)
         fact = Statement(
@@ -151,7 +159,7 @@ class Journal:
             rows=statement.rows,
             persons=statement.persons,
             bytes=statement.bytes,
-            duration=duration,
+            duration=_since(statement.started),
             outcome=statement.outcome,
             code=statement.code,
             text=text,
@@ -164,6 +172,7 @@ class Journal:
             return
         plan = gathered.plan
         text, parts = self._text(gathered.sql)
+        rows, persons, sizes, durations = zip(*gathered.figures, strict=True)
         several = Statements(
             session=self._admission.session,
             first=gathered.first,
@@ -171,14 +180,14 @@ class Journal:
             organisation=self._admission.grant.organisation,
             read=plan.read if plan else (),
             masked=plan.masked if plan else (),
-            rows=tuple(gathered.rows),
-            persons=tuple(gathered.persons),
-            bytes=tuple(gathered.bytes),
-            duration=tuple(gathered.duration),
+            rows=rows,
+            persons=persons,
+            bytes=sizes,
+            duration=durations,
             text=text,
         )
         # One alone is the fact that readers know best.
-        self._send(next(several.each()) if len(gathered.rows) == 1 else several, parts)
+        self._send(next(several.each()) if len(rows) == 1 else several, parts)
 
     def _send(self, fact: Fact, parts: tuple[Sealed, ...]) -> None:
         self._under_way += 1
@@ -211,3 +220,8 @@ class Journal:
             session=self._admission.session, first=first, last=last, content=sealed.commitment
         )
         self._record(fact, None, (sealed,), urgent=False)
+
+
+def _since(started: float) -> int:
+    """Microseconds."""
+    return int((time.monotonic() - started) * 1e6)

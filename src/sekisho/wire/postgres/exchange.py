@@ -226,8 +226,14 @@ class Exchange:
         """Nothing is in flight and no transaction is open."""
         return not self._waiting and self.status == b"I"
 
-    def clear_for(self, cost: int) -> bool:
-        """Idle, with room for `cost`, and nothing is left of what came before but prepared statements."""
+    @property
+    def room(self) -> int:
+        """Bytes that may still be kept."""
+        return self._kept_bytes - self._kept
+
+    @property
+    def clear(self) -> bool:
+        """Idle, and nothing is left of what came before but prepared statements."""
         return not (
             self._waiting
             or self.portals
@@ -236,7 +242,6 @@ class Exchange:
             or self.status != b"I"
             or self._described_next is not None
             or self._certain is not None
-            or self._kept + cost > self._kept_bytes
         )
 
     @property
