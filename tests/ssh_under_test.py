@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+import msgspec
 
 from checkpoint_under_test import Checkpoint
 from sekisho.demo.founding import (
@@ -55,6 +56,10 @@ class SshCheckpoint(Checkpoint):
 
     server: SshServer = None  # type: ignore[assignment]
     folder: Path = None  # type: ignore[assignment]
+
+    async def told(self, name: str) -> list[dict[str, Any]]:
+        """What the facts of this name say."""
+        return [msgspec.to_builtins(recorded.typed()) for recorded in await self.facts(name)]
 
     async def ssh_ticket(self, **changes: Any) -> str:
         return await self.ticket(**{"target": TARGET, "door": "ssh", **changes})
@@ -137,12 +142,11 @@ class Shell:
     async def start(cls, command: list[str], **environment: str) -> "Shell":
         ours, theirs = pty.openpty()
         process = await asyncio.create_subprocess_exec(
-            *command,
+            *("setsid", "--ctty", *command),  # ssh asks for a password at its controlling terminal
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             env={**os.environ, "SSH_AUTH_SOCK": "", "TERM": "xterm-256color", **environment},
-            start_new_session=True,
         )
         os.close(theirs)
         return cls(process, ours)

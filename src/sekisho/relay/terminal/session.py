@@ -126,6 +126,7 @@ class TerminalSession:
                     task.cancel()
             if fault is not None:
                 await self._last_words(fault, terminal)
+            self._tell_rest()
             return Totals(reason, 0, self._volume.bytes)
         finally:
             closing.cancel()
@@ -195,7 +196,10 @@ class TerminalSession:
         self.end(None, "client")
 
     async def _recorder_failing(self) -> None:
-        raise await self._recorder.wait_failed()
+        fault = await self._recorder.wait_failed()
+        if self._ledger.fault is not None:
+            raise Fault(relay_faults.LEDGER_DOWN) from fault
+        raise fault
 
     async def _last_words(self, fault: Fault, terminal: Terminal) -> None:
         """The sentence that says why: ours, so neither scanned nor spent. It is shown even when nothing records it."""
@@ -272,11 +276,14 @@ class TerminalSession:
         if done.cancelled() or done.exception() is not None:
             self.end(Fault(relay_faults.LEDGER_DOWN), "ledger")
 
-    async def _settle(self) -> None:
-        """The rest of the output is a fact, too; return when the ledger has it all, or has failed."""
+    def _tell_rest(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._tell()
+
+    async def _settle(self) -> None:
+        """The rest of the output is a fact, too; return when the ledger has it all, or has failed."""
+        self._tell_rest()
         if self._last is not None:
             await asyncio.wait([self._last])
 
