@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import json
 import os
 import pty
 import signal
@@ -21,12 +22,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from console.console_scene import Scene
 from console.test_browser import _VIOLATIONS, AXE, visitor
 from sekisho.console import viewer as viewers
+from sekisho.console.faces import recordings
 from sekisho.faults import Fault
 from sekisho.gate.standing import Confirms
 from sekisho.gate.tickets import require_standing
 from sekisho.ledger import Recorded
 from sekisho.people.freeze import freeze
 from sekisho.relay.admission import Admission
+from sekisho.relay.record import recordings as recorder
 from sekisho.relay.record.facts import Watched
 from sekisho.relay.record.faults import NEEDS_APPROVAL
 from sekisho.relay.record.reading import read_account
@@ -206,17 +209,21 @@ async def passed(house: Scene, client: httpx2.AsyncClient, ticket: str) -> str:
     return str(answer.json()["socket_pass"])
 
 
-def opening(house: Scene, ticket: str, cookie: str, origin: str | None = None) -> connect:
+def opening(house: Scene, ticket: str, cookie: str, origin: str | None = None, *, path: str = "") -> connect:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return connect(
-        house.url.replace("https", "wss") + f"/terminal/{ticket}/socket?door=ssh",
+        house.url.replace("https", "wss") + (path or f"/terminal/{ticket}/socket?door=ssh"),
         origin=origin or house.url,  # type: ignore[arg-type]
         additional_headers={"cookie": f"{viewers.SESSION_COOKIE}={cookie}"},
         ssl=context,
         compression=None,
     )
+
+
+def hello(given: str) -> str:
+    return json.dumps({"pass": given, "width": 80, "height": 24})
 
 
 async def heard(socket: Any, wanted: str) -> str:
@@ -234,7 +241,6 @@ async def test_a_socket_opens_only_from_an_own_page_with_a_fresh_pass(
     ticket = await house.checkpoint.ticket(door="ssh")
     async with house.client("sato") as client:
         cookie = client.cookies[viewers.SESSION_COOKIE]
-        hello = '{"pass": "%s", "width": 80, "height": 24}'
         # Another origin, or no session: refused before anything is accepted.
         for origin, sent in (("https://elsewhere.example", cookie), (None, "made-up")):
             with pytest.raises(InvalidStatus):
@@ -245,21 +251,21 @@ async def test_a_socket_opens_only_from_an_own_page_with_a_fresh_pass(
             foreign = await passed(house, other, ticket)
         for wrong in ("made-up", foreign):
             async with opening(house, ticket, cookie) as socket:
-                await socket.send(hello % wrong)
+                await socket.send(hello(wrong))
                 assert "SEK-CONS-030" in await heard(socket, "code")
                 with pytest.raises(ConnectionClosed):
                     await socket.recv()
         assert shells == []
         mine = await passed(house, client, ticket)
         async with opening(house, ticket, cookie) as socket:
-            await socket.send(hello % mine)
+            await socket.send(hello(mine))
             await heard(socket, "opened")
             await socket.send('{"width": 100, "height": 30}')
             await socket.send(b"stty size\r")
             await heard(socket, "30 100")
         # Used once is used up.
         async with opening(house, ticket, cookie) as socket:
-            await socket.send(hello % mine)
+            await socket.send(hello(mine))
             assert "SEK-CONS-030" in await heard(socket, "code")
         assert len(shells) == 1
         # Somebody else's ticket is nobody's business.
@@ -271,17 +277,16 @@ async def test_a_socket_opens_only_from_an_own_page_with_a_fresh_pass(
 async def test_the_door_decides_and_what_is_frozen_ends(house: Scene, shells: list[Shell]) -> None:
     checkpoint = house.checkpoint
     waiting = await checkpoint.ticket(door="ssh", approved=False)
-    hello = '{"pass": "%s", "width": 80, "height": 24}'
     async with house.client("sato") as client:
         cookie = client.cookies[viewers.SESSION_COOKIE]
         async with opening(house, waiting, cookie) as socket:
-            await socket.send(hello % await passed(house, client, waiting))
+            await socket.send(hello(await passed(house, client, waiting)))
             assert "SEK-GATE" in await heard(socket, "code")
         assert shells == []
         assert await checkpoint.facts("record.opened") == []
         ticket = await checkpoint.ticket(door="ssh")
         async with opening(house, ticket, cookie) as socket:
-            await socket.send(hello % await passed(house, client, ticket))
+            await socket.send(hello(await passed(house, client, ticket)))
             await heard(socket, "opened")
             # The answer of the scanner's meter: a person on the screen is a person of the budget.
             await socket.send("printf '佐藤 花子 090-1234-5678\\n'\r".encode())
@@ -302,9 +307,7 @@ async def test_a_client_watches_its_own_and_an_administrator_nothing(
     async with house.client("sato") as client:
         cookie = client.cookies[viewers.SESSION_COOKIE]
         async with opening(house, ticket, cookie) as socket:
-            await socket.send(
-                '{"pass": "%s", "width": 80, "height": 24}' % await passed(house, client, ticket)
-            )
+            await socket.send(hello(await passed(house, client, ticket)))
             await heard(socket, "opened")
             await socket.send("printf '佐藤 花子 090-1234-5678\\n'; echo sec''ret-word\r".encode())
             await heard(socket, "secret-word")
@@ -331,15 +334,63 @@ async def test_a_client_watches_its_own_and_an_administrator_nothing(
     assert [one.by for one in watched] == ["haruka"]
 
 
+async def test_a_recorder_that_fails_ends_the_terminal(
+    house: Scene, shells: list[Shell], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = await house.checkpoint.ticket(door="ssh")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with house.client("sato") as client:
+        cookie = client.cookies[viewers.SESSION_COOKIE]
+        async with opening(house, ticket, cookie) as socket:
+            await socket.send(hello(await passed(house, client, ticket)))
+            await heard(socket, "opened")
+            await heard(socket, "$ ")
+            monkeypatch.setattr(recorder, "_write", full)
+            await socket.send(b"echo un''recorded\r")
+            said = await heard(socket, "SEK-RECD-001")
+            assert "unrecorded" not in said
+            monkeypatch.undo()
+    await ends(house)
+    [closed] = await house.checkpoint.facts("record.closed")
+    assert closed.typed().code == "SEK-RECD-001"  # type: ignore[union-attr]
+    assert shells[0]._closed
+
+
+async def test_a_watcher_who_is_frozen_watches_no_more(
+    house: Scene, shells: list[Shell], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings, "_LOOK_AGAIN_SECONDS", 0.2)
+    checkpoint = house.checkpoint
+    running = await checkpoint.service.recordings.open(
+        "s-1", person="sato", ticket="T-1", organisation="minato", kind="ssh", title="x", width=80, height=24
+    )
+    name = running.recording
+    async with house.client("haruka") as client:
+        page = (await client.get(f"/recordings/{name}")).text
+        csrf = page.split('name="csrf" value="')[1].split('"')[0]
+        leave = (await client.post(f"/recordings/{name}/pass", data={"csrf": csrf})).json()["socket_pass"]
+        cookie = client.cookies[viewers.SESSION_COOKIE]
+        running.output(b"before the view ")
+        async with opening(house, "", cookie, path=f"/recordings/{name}/socket") as socket:
+            await socket.send(hello(leave))
+            await heard(socket, "before the view")
+            running.output(b"while it is open")
+            await heard(socket, "while it is open")
+            await freeze(checkpoint.ledger, "haruka", by="kanri", reason="test")
+            await heard(socket, '"ended":"right"')
+    await running.close()
+
+
 async def test_where_nobody_was_counted_one_person_is_enough(house: Scene, shells: list[Shell]) -> None:
     checkpoint = house.checkpoint
     ticket = await checkpoint.ticket(door="ssh")
     async with house.client("sato") as client:
         cookie = client.cookies[viewers.SESSION_COOKIE]
         async with opening(house, ticket, cookie) as socket:
-            await socket.send(
-                '{"pass": "%s", "width": 80, "height": 24}' % await passed(house, client, ticket)
-            )
+            await socket.send(hello(await passed(house, client, ticket)))
             await heard(socket, "opened")
             await socket.send(b"uptime\r")
             await heard(socket, "load")

@@ -5,8 +5,9 @@ where it shows personal data two persons have decided it (`relay.record.viewing`
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Form, Query, WebSocket
@@ -15,14 +16,14 @@ from pydantic import BaseModel
 from sqlalchemy import Row, select
 
 from sekisho.console import faults
-from sekisho.console.access import OPEN_TO, Needs, Page, require
+from sekisho.console.access import OPEN_TO, Needs, Page, open_to, require
 from sekisho.console.faces.live import may_end
 from sekisho.console.faces.terminal import SocketLeave
 from sekisho.console.house import House
 from sekisho.console.lines import PAGE, Organisation, Someone, of_organisations, read_names
 from sekisho.console.pages import Face, back_to
 from sekisho.console.sockets import SocketTerminal, admit, give_pass, refuse
-from sekisho.console.viewer import ActorDep, HouseDep, Viewer
+from sekisho.console.viewer import ActorDep, HouseDep, Viewer, find_viewer
 from sekisho.faults import Fault
 from sekisho.gate.duties import Act, Actor, Case, Doing, Part, may
 from sekisho.gate.refusal import Refusal
@@ -53,6 +54,7 @@ from sekisho.wire.asciicast.cast import CastEncoder, Event, Header
 
 face: Final = Face("sessions")
 _Viewer = Annotated[Viewer, Depends(Needs("sessions", Page.RECORDINGS))]
+_LOOK_AGAIN_SECONDS: Final = 5.0  # how long a view goes on after its right ended, at most
 _STEP: Final = 200  # events that are made lines of in one turn
 
 
@@ -374,26 +376,40 @@ async def live_socket(socket: WebSocket, house: HouseDep, recording: str) -> Non
         await refuse(socket, viewer, fault)
         return
     terminal = SocketTerminal(socket, viewer)
-    await terminal.run(_follow(house, running, view, terminal))
+    await terminal.run(_follow(house, running, view, terminal, partial(_still, socket, house)))
 
 
-async def _follow(house: House, running: Recording, view: View, terminal: SocketTerminal) -> None:
+async def _follow(
+    house: House,
+    running: Recording,
+    view: View,
+    terminal: SocketTerminal,
+    still: Callable[[], Awaitable[bool]],
+) -> None:
     """From the newest half megabyte on; until the session, the right to watch, or the view itself ends."""
-    left = view.until - house.now() if view.until else timedelta(days=1)
     with running.watch() as watcher:
         # Nothing happens between the two: what is history is not in the watcher, and the other way round.
         history = running.history()
         terminal.tell(width=running.width, height=running.height)
         terminal.when_closed(lambda: watcher.end(None))
-        try:
-            async with asyncio.timeout(left.total_seconds()):
-                for event in history:
-                    await _show(terminal, event)
-                async for event in watcher:
-                    await _show(terminal, event)
-            terminal.tell(ended="session")
-        except TimeoutError:
-            terminal.tell(ended="right")
+        for event in history:
+            await _show(terminal, event)
+        while (view.until is None or house.now() < view.until) and await still():
+            try:
+                async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
+                    async for event in watcher:
+                        await _show(terminal, event)
+                terminal.tell(ended="session")
+                return
+            except TimeoutError:
+                continue
+        terminal.tell(ended="right")
+
+
+async def _still(socket: WebSocket, house: House) -> bool:
+    """Whether whoever watches is still logged in, and somebody to whom this page is open."""
+    viewer = await find_viewer(socket, house)
+    return viewer is not None and open_to(Page.RECORDINGS, viewer)
 
 
 async def _show(terminal: SocketTerminal, event: Event) -> None:
