@@ -18,6 +18,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "init": ("sekisho.cli.serve:init", "Make a checkpoint's state folder and keys."),
     "serve": ("sekisho.cli.serve:serve", "Run a checkpoint."),
     "login": ("sekisho.cli.login:login", "Get user and password for a door, good for ten minutes."),
+    "pull": ("sekisho.cli.workspace:pull", "Pull a query's result into the ticket's workspace."),
+    "workspace": ("sekisho.cli.workspace:workspace", "Look at what lies in a ticket's workspace."),
     "ticket": ("sekisho.cli.ticket:ticket", "Ask for access, approve it, end it."),
     "break-glass": ("sekisho.cli.break_glass:break_glass", "Emergency access, and its review."),
     "policy": ("sekisho.cli.policy:policy", "What is in force; propose a change, approve one."),

@@ -15,7 +15,7 @@ from sqlalchemy import Row, select
 from sekisho.cli.proof import STATE, log_in, proven, with_ledger
 from sekisho.faults import Fault, Language, preferred_language
 from sekisho.gate.decide import JST, jst
-from sekisho.gate.facts import Limits, TicketRequested, Unmask
+from sekisho.gate.facts import Bulk, Limits, TicketRequested, Unmask
 from sekisho.gate.faults import NO_TICKET
 from sekisho.gate.habits import Habits, compare, read_habits
 from sekisho.gate.tables import tickets
@@ -36,6 +36,10 @@ _SAYS: Final[dict[str, dict[Language, str]]] = {
         "  window   {opens} to {closes}\n  budget   {persons} persons, {rows} rows (ticket)\n  in clear {unmask}",
         "ja": "{person} の申請: {organisation} の {dataset} ({target}、入口 {door})\n  目的   {purpose}\n"
         "  期間   {opens} から {closes}\n  上限   {persons} 人、{rows} 行 (チケット)\n  非マスク {unmask}",
+    },
+    "bulk": {
+        "en": "  ! files    {persons} persons, {rows} rows may land in the workspace, in clear {unmask}",
+        "ja": "  ! ファイル 作業領域に {persons} 人、{rows} 行まで、非マスク {unmask}",
     },
     "usual": {
         "en": "  usually  {tickets} tickets in a year, {median} persons (most {largest}), {used} really used, "
@@ -80,11 +84,16 @@ def ticket() -> None:
 @click.option("--rows", type=click.IntRange(0), help="Ten for each person when not given.")
 @click.option("--lifetime", type=click.IntRange(0), help="Persons of this client, ever; ten times --persons.")
 @click.option("--unmask", multiple=True, nargs=2, metavar="ITEM REASON", help="Repeatable.")
+@click.option(
+    "--bulk", type=click.IntRange(1), help="Persons that may land in files of the ticket's workspace."
+)
+@click.option("--bulk-unmask", multiple=True, nargs=2, metavar="ITEM REASON", help="In clear in those files.")
 @click.option("--amends", default="", help="The ticket that this one follows.")
 def request(
     state: Path, person: str, password: str, code: str, name: str | None, organisation: str, dataset: str,
     target: str, door: str, purpose: str, opens: datetime | None, hours: float, persons: int, rows: int | None,
-    lifetime: int | None, unmask: tuple[tuple[str, str], ...], amends: str,
+    lifetime: int | None, unmask: tuple[tuple[str, str], ...], bulk: int | None,
+    bulk_unmask: tuple[tuple[str, str], ...], amends: str,
 ) -> None:  # fmt: skip
     """Ask for a ticket."""
     start = opens.replace(tzinfo=JST) if opens else datetime.now(UTC)
@@ -103,6 +112,7 @@ def request(
         limits=limits_of(persons, most, ever),
         unmask=tuple(Unmask(item=item, reason=reason) for item, reason in unmask),
         amends=amends,
+        bulk=_bulk(bulk, bulk_unmask) if bulk else None,
     )
 
     async def act(ledger: Ledger) -> None:
@@ -111,6 +121,17 @@ def request(
 
     with_ledger(state, act)
     _say("requested", ticket=asked.ticket)
+
+
+def _bulk(persons: int, unmask: tuple[tuple[str, str], ...]) -> Bulk:
+    scopes = ("session", "day", "ticket")
+    most = {f"{scope}_persons": persons for scope in scopes} | {
+        f"{scope}_rows": 20 * persons for scope in scopes
+    }
+    return Bulk(
+        limits=Limits(**most, client_persons=10 * persons, client_rows=200 * persons),
+        unmask=tuple(Unmask(item=item, reason=reason) for item, reason in unmask),
+    )
 
 
 @ticket.command()
@@ -216,6 +237,13 @@ def _show(asked: TicketRequested, habits: Habits) -> None:
         rows=asked.limits.ticket_rows,
         unmask=", ".join(f"{one.item} ({one.reason})" for one in asked.unmask) or "-",
     )
+    if asked.bulk is not None:
+        _say(
+            "bulk",
+            persons=asked.bulk.limits.ticket_persons,
+            rows=asked.bulk.limits.ticket_rows,
+            unmask=", ".join(f"{one.item} ({one.reason})" for one in asked.bulk.unmask) or "-",
+        )
     unusual = compare(asked, habits)
     if unusual.first:
         _say("first")

@@ -6,8 +6,8 @@ No answer of the console carries a file. What leaves a workspace leaves by a tak
 import base64
 import binascii
 import hashlib
+import json
 import secrets
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sekisho.console import faults
 from sekisho.console.access import Needs, Page, require
-from sekisho.console.api import answer_of
 from sekisho.console.house import House
 from sekisho.console.lines import Organisation, read_names
 from sekisho.console.pages import Face, back_to, render
@@ -28,11 +27,13 @@ from sekisho.gate.decide import WORKSPACE
 from sekisho.gate.facts import TicketRequested
 from sekisho.gate.policies import read_policy
 from sekisho.gate.tickets import read_ticket
+from sekisho.people.tokens import Token
 from sekisho.relay.workspace.faults import NO_FILE
 
 face: Final = Face("tickets")
 doors: Final = APIRouter(include_in_schema=False)
 _Viewer = Annotated[Viewer, Depends(Needs("tickets", Page.WORK))]
+_LINES: Final = "application/x-ndjson"
 Query = Annotated[str, Field(min_length=1, max_length=20_000)]
 Name = Annotated[str, Field(min_length=1, max_length=1024)]
 
@@ -206,24 +207,52 @@ class PullOrder(BaseModel):
     to: Name
 
 
+class ListOrder(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    target: Annotated[str, Field(max_length=64)]
+
+
+class LookOrder(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    target: Annotated[str, Field(max_length=64)]
+    name: Name
+    page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+
+
+# What follows is for whoever has a door token (`sekisho login`), as HTTP Basic; the answers are JSON lines. An API
+# token cannot do these: it may read, and acts for nobody.
+
+
+async def _seat(request: Request, house: House, target: str) -> Token:
+    """Raises Fault NOT_LOGGED_IN, NOT_A_TOKEN."""
+    user, password = _basic(request)
+    return await house.rooms.seat_of(user, password, target, peer_of(request))
+
+
 @doors.post("/api/workspace/pull", response_model=None)
 async def pull_for_door(order: PullOrder, request: Request, house: HouseDep) -> Response:
-    """A pull for whoever has a door token (`sekisho login`), as HTTP Basic: JSON lines of how far it is.
-
-    An API token cannot: it may read, and acts for nobody. When the caller goes away, the pull goes on."""
-    language = language_of(request)
-    try:
-        user, password = _basic(request)
-        seat = await house.rooms.seat_of(user, password, order.target, peer_of(request))
-    except Fault as fault:
-        return answer_of(request, fault, 401)
+    """A pull, with lines of how far it is. When the caller goes away, the pull goes on."""
+    seat = await _seat(request, house, order.target)
     begun = await house.rooms.pull(seat, peer_of(request), query=order.query, to=order.to)
+    return StreamingResponse(begun.lines(language_of(request)), media_type=_LINES)
 
-    async def lines() -> AsyncIterator[bytes]:
-        async for line in begun.lines(language):
-            yield line
 
-    return StreamingResponse(lines(), media_type="application/x-ndjson")
+@doors.post("/api/workspace/files", response_model=None)
+async def files_for_door(order: ListOrder, request: Request, house: HouseDep) -> Response:
+    """Names, sizes and hashes."""
+    seat = await _seat(request, house, order.target)
+    files, _, _, _ = await house.rooms.files(seat.ticket)
+    lines = [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in files]
+    return Response("".join(json.dumps(one) + "\n" for one in lines), media_type=_LINES)
+
+
+@doors.post("/api/workspace/look", response_model=None)
+async def look_for_door(order: LookOrder, request: Request, house: HouseDep) -> Response:
+    """A page of a file, masked, recorded and counted."""
+    seat = await _seat(request, house, order.target)
+    _, shown = await house.rooms.look(seat, peer_of(request), order.name, order.page - 1)
+    line = {"head": shown.head, "rows": shown.rows, "pages": shown.pages}
+    return Response(json.dumps(line, ensure_ascii=False) + "\n", media_type=_LINES)
 
 
 def _basic(request: Request) -> tuple[str, str]:

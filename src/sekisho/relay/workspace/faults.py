@@ -118,3 +118,8 @@ NO_PROGRAM = fault_kind(
     ja="{program} がインストールされていないため、作業領域を開けません。何も開かれていません。"
     "Debian パッケージ {package} をインストールしてください。",
 )
+ANSWERED = fault_kind(
+    "SEK-WORK-021",
+    en="The checkpoint did not do all of it: {reason}",
+    ja="チェックポイントは処理を完了していません: {reason}",
+)

@@ -1,6 +1,6 @@
 """A page of a file, masked. Pure but for the reading of the store.
 
-A page is about 16 KiB, cut at line ends. It is masked with 4 KiB on both sides in view, so that no value escapes by
+A page is about 4 KiB, cut at line ends. It is masked with 4 KiB on both sides in view, so that no value escapes by
 lying across a cut. Of a pulled table every personal column shows its masking form, whatever the ticket shows in clear
 elsewhere; of any other text, whatever the scanner finds. What the scanner does not know is shown: docs/text.md.
 """
@@ -15,7 +15,7 @@ from sekisho.relay.workspace.store import Store, Stored
 from sekisho.text.detect import scan
 from sekisho.text.mask import HIDDEN, mask_for
 
-PAGE: Final = 16 << 10
+PAGE: Final = 4 << 10  # whoever a page shows is counted: a small budget must allow a look
 _MARGIN: Final = 4 << 10
 _MOST_STRANGE: Final = 8  # undecodable bytes: a cut character at both ends, no more
 _ENCODINGS: Final = ("utf-8", "cp932", "euc_jp")

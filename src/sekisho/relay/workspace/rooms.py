@@ -240,8 +240,8 @@ class Workspaces:
             return dict(found)
 
     async def files(self, ticket: str) -> tuple[list[Stored], dict[str, Fault], list[Pull], int]:
-        """For lists: files, what could not be saved, pulls under way or just ended, the quota. No decision is asked: the
-        caller shows it to the ticket's own person only."""
+        """For lists: files, what could not be saved, pulls under way or just ended, the quota. No decision is asked:
+        the caller shows it to the ticket's own person only."""
         async with self._ledger.read() as connection:
             row = (
                 await connection.execute(select(workspaces).where(workspaces.c.ticket == ticket))
