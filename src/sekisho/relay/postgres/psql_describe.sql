@@ -1,5 +1,5 @@
 -- What psql 15 sends for \d, \dt, \dv, \dm, \di, \ds and \dn, word for word; of each name pattern and each OID only the
--- place is kept ('^()$' and '0'). describe.py reads this file; docs/decisions/0008-psql-describe.md says how a text gets in.
+-- place is kept ('^()$' and '0'). describe.py reads this file; docs/decisions/0009-psql-describe.md says how a text gets in.
 -- A section begins with a line of "-- shown" (every result column may be seen) or "-- hidden" (none may; without an answer
 -- psql would not go on).
 -- shown
