@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import duckdb
-import ibis
+import ibis  # type: ignore[import-untyped]
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from ibis.expr import types as ir
+from ibis.expr import types as ir  # type: ignore[import-untyped]
 
 from sekisho.trace.parts import EXACT, Lines
 

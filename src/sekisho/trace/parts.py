@@ -1,7 +1,8 @@
 """Parts: what is left of a person's row in the registry. Keyed 64-bit digests of normal forms, nothing else.
 
 A *line* is one writing of one person: a row of a list, or of a dataset. Its exact parts are compared for equality,
-alone or together (`match.TIERS`); its loose parts are pieces, for the fuzzy pass over what exact parts leave over.
+alone or together (`match.TIERS`); the area (prefecture) only says which records are alike. Its loose parts are pieces,
+for the fuzzy pass over what exact parts leave over.
 0 says that the line has no such part.
 
 Each digest is BLAKE2b keyed with the trace key, with the part's name as its personalisation: a digest of a name
@@ -26,7 +27,7 @@ from sekisho.text.normal.fold import fold
 from sekisho.text.normal.names import normal_kana, normal_name
 from sekisho.text.normal.phones import normal_phone
 
-EXACT: Final = ("name", "kana", "phone", "spot", "birth", "email")
+EXACT: Final = ("name", "kana", "phone", "spot", "birth", "email", "area")
 LOOSE: Final = ("family", "given", "town", "number", "last4")
 # Data items of `sekisho.text.items` that make parts. A line has one of each; a row with two telephone numbers is two
 # lines (`lines_of_rows`).
@@ -69,7 +70,8 @@ class Fingerprinter:
         self._kana = _Cache(lambda text: self._digest("kana", normal_kana(text)), 0)
         self._births = _Cache(self._birth, 0)
         self._phones = _Cache(self._phone, (0, 0))
-        self._addresses = _Cache(self._address, (0, 0, 0))
+        self._addresses = _Cache(self._address, (0, 0, 0, 0))
+        self._areas = _Cache(lambda text: self._digest("area", text), 0)
         self._emails = _Cache(self._email, 0)
         self._pieces: dict[str, _Cache[int]] = {
             part: _Cache(lambda text, part=part: self._digest(part, text), 0)  # type: ignore[misc]
@@ -84,7 +86,7 @@ class Fingerprinter:
         for item, parts, cache in (
             ("name", ("name", "family", "given"), self._names),
             ("phone", ("phone", "last4"), self._phones),
-            ("address", ("spot", "town", "number"), self._addresses),
+            ("address", ("spot", "town", "number", "area"), self._addresses),
         ):
             if item in columns and size:
                 together = np.array([cache[text] for text in columns[item]], np.int64)
@@ -122,15 +124,15 @@ class Fingerprinter:
         phone = normal_phone(text)
         return (self._digest("phone", phone), self._pieces["last4"][phone[-4:]]) if phone else (0, 0)
 
-    def _address(self, text: str) -> tuple[int, int, int]:
+    def _address(self, text: str) -> tuple[int, int, int, int]:
         """The spot is place and first number: prefecture, building and room are often dropped or written anew, and a
         room behind a hyphen reads like one more number. A merged municipality is another place."""
         read = read_address(text)
-        town = self._pieces["town"][read.place]
+        town, area = self._pieces["town"][read.place], self._areas[read.prefecture]
         if not read.numbers:
-            return 0, town, 0
+            return 0, town, 0, area
         number = self._pieces["number"]["-".join(map(str, read.numbers[:3]))]
-        return self._digest("spot", f"{read.place}{read.numbers[0]}"), town, number
+        return self._digest("spot", f"{read.place}{read.numbers[0]}"), town, number, area
 
     def _email(self, text: str) -> int:
         folded = fold(text).lower()

@@ -39,7 +39,7 @@ from sekisho.trace.parts import EXACT, LOOSE, Lines
 
 LIST: Final = "registry.json"
 _ODD: Final = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93,
-               0xA0761D6478BD642F, 0xE7037ED1A0B428DB)  # fmt: skip
+               0xA0761D6478BD642F, 0xE7037ED1A0B428DB, 0x8EBC6AF09C88C6E3)  # fmt: skip
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,6 +124,10 @@ class Registry:
         return cls(folder, keys, listed)
 
     @property
+    def fingerprint_key(self) -> bytes:
+        return self._keys.fingerprint
+
+    @property
     def datasets(self) -> tuple[Dataset, ...]:
         return tuple(self._list.datasets)
 
@@ -155,7 +159,11 @@ class Registry:
         once[first] = True
         wanted &= once
         # A line without any exact part is found by nothing; its record still counts.
-        wanted &= np.any([lines[part] != 0 for part in EXACT], axis=0) if len(subjects) else wanted
+        wanted &= (
+            np.any([lines[part] != 0 for part in EXACT if part != "area"], axis=0)
+            if len(subjects)
+            else wanted
+        )
         count = int(wanted.sum())
         if len(fresh):
             self._write(entry, "subjects", fresh.tobytes(), at)
