@@ -88,9 +88,12 @@ class SshCheckpoint(Checkpoint):
         return await run([program, *self.options(ticket), *arguments], data=data, seconds=seconds)
 
     @contextlib.asynccontextmanager
-    async def shell(self, ticket: str, *arguments: str) -> AsyncIterator["Shell"]:
+    async def shell(
+        self, ticket: str, *arguments: str, environment: dict[str, str] | None = None
+    ) -> AsyncIterator["Shell"]:
         """ssh in a terminal of its own."""
-        shell = await Shell.start(["ssh", "-tt", *self.options(ticket), *arguments, "door"])
+        command = ["ssh", "-tt", *self.options(ticket), *arguments, "door"]
+        shell = await Shell.start(command, **environment or {})
         try:
             yield shell
         finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
+from asyncssh.constants import MSG_REQUEST_FAILURE, MSG_REQUEST_SUCCESS
 from asyncssh.packet import String, UInt32
 
 from ssh_under_test import PROMPT, SshCheckpoint, run, ssh_checkpoint, token
@@ -105,10 +106,13 @@ async def test_forwardings_are_refused(door: SshCheckpoint) -> None:
         *("-R", f"0:127.0.0.1:{port}"),
         *("-R", f"{remote}:127.0.0.1:{port}"),
         *("-o", "SetEnv=LESSOPEN=x"),
-        "-X",
+        "-Y",
         "-A",
     ]
-    async with door.shell(ticket, *arguments) as shell:
+    agent = door.folder / "agent.sock"
+    running = await asyncio.create_subprocess_exec("ssh-agent", "-D", "-a", str(agent), stdout=-3)
+    environment = {"SSH_AUTH_SOCK": str(agent), "DISPLAY": ":99"}
+    async with door.shell(ticket, *arguments, environment=environment) as shell:
         await shell.until(PROMPT)
         # The sentence about -R, for which the protocol has no words, stands before the prompt.
         assert SENTENCE in shell.shown
@@ -119,6 +123,8 @@ async def test_forwardings_are_refused(door: SshCheckpoint) -> None:
         await shell.until("ABCD")
         await shell.type("exit\n")
         await shell.ended()
+    running.terminate()
+    await running.wait()
     assert reached == 0
     assert not remote.exists()
     inside.close()
@@ -129,6 +135,7 @@ async def test_forwardings_are_refused(door: SshCheckpoint) -> None:
         "remote forwarding (-R)",
         "remote forwarding of a socket (-R)",
         "agent forwarding",
+        "X11 forwarding",
         "environment variables",
     } <= kinds
 
@@ -141,9 +148,13 @@ async def test_what_no_program_sends_is_refused_and_recorded(door: SshCheckpoint
         host, port, username=f"sato.{ticket}", client_keys=[str(door.folder / "id")], known_hosts=None,
         config=None, agent_path=None,
     ) as client:  # fmt: skip
-        for kind in ("tcpip-forward", "streamlocal-forward@openssh.com", "unheard-of@example.jp"):
-            code, _ = await client._make_global_request(kind.encode(), String("/tmp/x"), UInt32(0))
-            assert code != asyncssh.constants.MSG_REQUEST_SUCCESS
+        for request in (
+            (b"tcpip-forward", String("localhost"), UInt32(0)),
+            (b"streamlocal-forward@openssh.com", String("/run/x.sock")),
+            (b"unheard-of@example.jp", String("x")),
+        ):
+            code, _ = await client._make_global_request(*request)
+            assert code == MSG_REQUEST_FAILURE
         with pytest.raises(asyncssh.ChannelOpenError, match=SENTENCE):
             await client.open_unix_connection("/run/postgresql/.s.PGSQL.5432")
         with pytest.raises(asyncssh.ChannelOpenError, match=SENTENCE):
@@ -151,14 +162,19 @@ async def test_what_no_program_sends_is_refused_and_recorded(door: SshCheckpoint
         for opener in (client.create_tun, client.create_tap):
             with pytest.raises(asyncssh.ChannelOpenError, match=SENTENCE):
                 await opener(asyncssh.SSHTunTapSession, None)
+        channel = client.create_tcp_channel()
         with pytest.raises(asyncssh.ChannelOpenError):
-            channel = client.create_tcp_channel()
-            await channel._open_tcp(asyncssh.SSHTCPSession, b"unheard-of@example.jp")
+            await channel._open(b"unheard-of@example.jp")
         process = await client.create_process(term_type="xterm", encoding=None)
         await process.stdout.read(1)
         result = await process.channel._make_request(b"unheard-of@example.jp")
         assert not result
         process.terminate()
+        # A client that says it will ask for no other session is held to it.
+        code, _ = await client._make_global_request(b"no-more-sessions@openssh.com")
+        assert code == MSG_REQUEST_SUCCESS
+        with pytest.raises(asyncssh.ChannelOpenError, match=SENTENCE):
+            await client.create_process(term_type="xterm")
     kinds = await refusals(door)
     assert {
         "an unknown channel",
@@ -191,18 +207,6 @@ async def test_a_second_session_on_one_connection_is_admitted_of_its_own(
         await first.type("exit\n")
         await first.ended()
     assert len({str(p) for p in await door.told("relay.session_opened")}) == 2
-
-
-async def test_a_client_without_multiplexing_opens_one_session(door: SshCheckpoint) -> None:
-    """OpenSSH says that it will ask for no more; the door holds it to that."""
-    ticket = await door.ssh_ticket()
-    async with door.shell(ticket) as shell:
-        await shell.until(PROMPT)
-        assert door.service.ssh_door is not None
-        [client] = door.service.ssh_door._clients
-        assert client.no_more_sessions
-        with pytest.raises(asyncssh.ChannelOpenError):
-            client.session_requested()
 
 
 async def test_uploads_by_the_terminal_programs_do_not_start(door: SshCheckpoint) -> None:
