@@ -8,7 +8,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bulk, console, facts, frame, idle, lookups, trace, verify, watch
+from bench import bulk, console, facts, frame, idle, lookups, recording, trace, verify, watch
 
 MEASURES: dict[str, frame.Measure] = {
     "facts": facts.run,
@@ -17,6 +17,7 @@ MEASURES: dict[str, frame.Measure] = {
     "bulk": bulk.run,
     "idle": idle.run,
     "console": console.run,
+    "recording": recording.run,
     "trace": trace.run,
     "watch": watch.run,
 }
