@@ -8,7 +8,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bulk, console, facts, frame, idle, lookups, recording, trace, verify, watch
+from bench import bulk, console, facts, frame, idle, lookups, recording, ssh, trace, verify, watch
 
 MEASURES: dict[str, frame.Measure] = {
     "facts": facts.run,
@@ -18,6 +18,7 @@ MEASURES: dict[str, frame.Measure] = {
     "idle": idle.run,
     "console": console.run,
     "recording": recording.run,
+    "ssh": ssh.run,
     "trace": trace.run,
     "watch": watch.run,
 }

@@ -1,6 +1,7 @@
 """A checkpoint in a process of its own: run as a script it serves a state folder until its standard input closes.
 
-python -m bench.checkpoint STATE [PROFILE]     prints "HOST PORT" of the PostgreSQL door once it listens
+python -m bench.checkpoint STATE [PROFILE]     prints "HOST PORT" of the PostgreSQL door once it listens,
+                                               and of the SSH door if there is one
 """
 
 import asyncio
@@ -75,9 +76,13 @@ class Door:
     logins: dict[str, tuple[str, str]]
 
     def resident(self) -> int:
-        """Bytes of memory that the process keeps resident."""
-        status = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmRSS"))
+        return resident(self.pid)
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process keeps resident."""
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmRSS"))
 
 
 @asynccontextmanager
@@ -96,6 +101,13 @@ async def checkpoint(
     write_private(state / "door.secret", key)
     async with open_ledger(state, settings) as ledger:
         logins = await _register(ledger, database, tls=tls, key=key)
+    async with started(state, scale) as (process, address):
+        yield Door(address[0], int(address[1]), process.pid, tls, logins)
+
+
+@asynccontextmanager
+async def started(state: Path, scale: Scale) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[str]]]:
+    """The process of a checkpoint that listens, and what it printed of its addresses."""
     profile = [str(scale.profile / f"{state.name}-{time.time_ns()}.prof")] if scale.profile else []
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.checkpoint", str(state), *profile),
@@ -106,9 +118,9 @@ async def checkpoint(
         raise AssertionError("the checkpoint was started with pipes")
     try:
         address = (await process.stdout.readline()).decode().split()
-        if len(address) != 2:
+        if len(address) < 2:
             raise RuntimeError("the checkpoint did not start")
-        yield Door(address[0], int(address[1]), process.pid, tls, logins)
+        yield process, address
     finally:
         process.stdin.close()
         await process.wait()
@@ -169,7 +181,7 @@ async def _ticket(ledger: Ledger, name: str, items: Sequence[str], key: bytes) -
 
 async def _serve(state: Path) -> None:
     async with running(state) as service:
-        print(*service.postgres, flush=True)
+        print(*service.postgres, *(service.ssh or ()), flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
