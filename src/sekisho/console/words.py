@@ -205,6 +205,7 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "frozen": marked("Kill switch"),
         "publication": marked("The log cannot be kept as it should"),
         "address_changed": marked("An address was changed"),
+        "alert": marked("Alert of the watch"),
         "test": marked("A test"),
     },
     "channel": {
