@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import datetime
 from functools import partial
+from heapq import merge
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Form, Query, WebSocket
@@ -50,6 +51,7 @@ from sekisho.relay.record.viewing import (
     read_requests,
     shows_personal_data,
 )
+from sekisho.watch.tables import alerts
 from sekisho.wire.asciicast.cast import CastEncoder, Event, Header
 
 face: Final = Face("sessions")
@@ -321,7 +323,21 @@ async def read_cast(house: HouseDep, viewer: _Viewer, recording: str) -> Streami
     await _view(house, viewer, account, live=False)
     found = await verify_recording(house.ledger, house.recordings.folder, recording)
     events = stored_events(house.recordings.folder, recording, key, found.sound)
+    events = merge(events, await _alerts(house, account), key=lambda event: event.at)
     return StreamingResponse(_cast(account, events), media_type="application/x-ndjson")
+
+
+async def _alerts(house: House, account: Account) -> list[Event]:
+    """The alerts of this session as marks to jump to; one that was raised after the end stands at the end."""
+    query = select(alerts.c.detector, alerts.c.raised).where(alerts.c.session == account.opened.session)
+    end = account.ended.milliseconds * 1000 if account.ended else 0
+    async with house.ledger.read() as connection:
+        rows = list(await connection.execute(query.order_by(alerts.c.raised).limit(PAGE)))
+    found = []
+    for row in rows:
+        after = round((row.raised - account.opening.at).total_seconds() * 1e6)
+        found.append(Event(max(0, min(after, end)), "m", f"! {row.detector}".encode()))
+    return found
 
 
 async def _cast(account: Account, events: Iterator[Event]) -> AsyncIterator[bytes]:
