@@ -1,4 +1,5 @@
-"""The trace: the invented population indexed as a registry, lists that "left" through known sessions, lists that did not.
+"""The trace: the invented population indexed as a registry, lists that left through known sessions, and lists
+that did not.
 
 The population is `sekisho.demo.population` at its full 9,280,000 rows of 69 clients; 2,000 sessions of 100 to 400,000
 records, at random, in runs, or the newest. A list takes a part of the records of twelve sessions (at random, or the
@@ -19,8 +20,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyroaring import BitMap, BitMap64
@@ -249,7 +252,7 @@ def _controls(stage: _Stage, count: int, rows: int) -> Result:
     for number in range(count):
         rng = np.random.default_rng(500 + number)
         kind = ("random", "recent", "regional", "competitor")[number % 4]
-        weight = np.ones(total)
+        weight: npt.NDArray[Any] = np.ones(total)
         if kind == "recent":
             weight = age ** rng.choice((2, 4, 8))
         elif kind == "regional":

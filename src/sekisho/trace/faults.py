@@ -49,3 +49,29 @@ ERASED = fault_kind(
     ja="{organisation} の照合値は消去済みで、追加できません。何も登録していません。"
     "新しい組織 ID で登録してください。",
 )
+NO_CASE = fault_kind(
+    "SEK-TRACE-008",
+    en="There is no trace case {case}. Nothing was read; `sekisho trace case list` shows those there are.",
+    ja="照会案件 {case} はありません。何も読んでいません。`sekisho trace case list` で一覧を確認してください。",
+)
+NO_ANSWER = fault_kind(
+    "SEK-TRACE-009",
+    en="Trace case {case} has no answer: it was never concluded, or its answer was erased. Its facts are kept; run "
+    "the list again.",
+    ja="照会案件 {case} には結果がありません (未完了か、結果が消去されています)。記録は残っています。"
+    "リストをもう一度照会してください。",
+)
+OTHER_LIST = fault_kind(
+    "SEK-TRACE-010",
+    en="This is not the list of trace case {case}: its SHA-256 differs. Nothing was looked up; bring the file as it "
+    "was.",
+    ja="照会案件 {case} のリストではありません (SHA-256 が異なります)。何も照合していません。"
+    "当時のファイルを用意してください。",
+)
+TARGET_UNREADABLE = fault_kind(
+    "SEK-TRACE-011",
+    en="{target} could not be read as {role}: {reason}. Nothing of the dataset was indexed; check that the target "
+    "runs and that the role may read its tables.",
+    ja="{target} を {role} として読み取れませんでした ({reason})。このデータセットは登録していません。"
+    "接続先の稼働と、ロールの読み取り権限を確かめてください。",
+)

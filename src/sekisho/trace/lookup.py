@@ -31,6 +31,7 @@ class Traced:
     parts: tuple[str, ...]
     unresolved: int  # numbers that sessions were shown and that no indexed record has
     erased: tuple[str, ...]  # datasets that could not be examined
+    organisation_of: Mapping[str, str]  # of each dataset that was examined
 
 
 def trace(
@@ -87,4 +88,7 @@ def look_up(
     every, each = count_persons(row_of_line, lines, attribution)
     progress("persons", 1.0)
     unresolved = sum(passed.unresolved for sessions in loaded.sessions.values() for passed in sessions)
-    return Traced(listing, attribution, every, each, parts_present(lines), unresolved, loaded.erased)
+    organisation_of = dict(zip(loaded.names, loaded.organisations, strict=True))
+    return Traced(
+        listing, attribution, every, each, parts_present(lines), unresolved, loaded.erased, organisation_of
+    )
