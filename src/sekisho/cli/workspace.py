@@ -85,15 +85,18 @@ def _on_the_line(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command()
-@click.argument("query")
+@click.argument("query", default="")
+@click.option("--file", default="", metavar="PATH", help="A text file of the SSH target, in place of QUERY.")
 @click.option("--to", required=True, metavar="NAME", help="The file's name in the workspace.")
 @_on_the_line
-def pull(query: str, to: str, **line: Any) -> None:
-    """Pull a query's result into the ticket's workspace; nothing of it comes here.
+def pull(query: str, file: str, to: str, **line: Any) -> None:
+    """Pull a query's result, or a remote file, into the ticket's workspace; nothing of it comes here.
 
-    When this command is interrupted the pull goes on. After a cut, run it again: it begins anew, and whom the first try
-    counted is not counted twice."""
-    with _Line(**line).asking("pull", query=query, to=to) as lines:
+    When this command is interrupted the pull goes on. After a cut, run it again: a query begins anew, a file goes on
+    where it stopped, and whom the first try counted is not counted twice."""
+    if bool(query) == bool(file):
+        raise click.UsageError("give one of QUERY and --file")
+    with _Line(**line).asking("pull", query=query, file=file, to=to) as lines:
         for said in lines:
             # Nobody can say how much is still to come, so no share of a whole is claimed.
             bar = "#" * min(30, 3 * len(str(said["bytes"])))

@@ -33,7 +33,7 @@ from sekisho.relay.accounts import AccountBook
 from sekisho.relay.facts import SessionClosed, SessionOpened
 
 # Which doors open a target that is reached by this protocol.
-_DOORS: Final = {"postgres": ("postgres", "workspace", "inner"), "ssh": ("ssh", "workspace")}
+_DOORS: Final = {"postgres": ("postgres", "workspace", "inner"), "ssh": ("ssh", "workspace", "inner")}
 
 
 @dataclass(frozen=True, slots=True)

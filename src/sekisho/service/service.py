@@ -51,6 +51,7 @@ from sekisho.relay.ssh.authority import TargetAuthority, load_key
 from sekisho.relay.ssh.door import DOOR as SSH_DOOR
 from sekisho.relay.ssh.door import SshDoor
 from sekisho.relay.ssh.ends import open_shell
+from sekisho.relay.ssh.target import open_target
 from sekisho.relay.terminal.volume import Volumes
 from sekisho.relay.workspace.rooms import Workspaces
 from sekisho.service.certificates import Certificates, write_private
@@ -192,6 +193,7 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                 secret,
                 volumes=volumes,
             )
+            rooms.opener = partial(open_target, authority=authority, ledger=ledger)
             browser.openers[SSH_DOOR] = partial(open_shell, authority=authority, ledger=ledger)
             house = replace(house, doors=(*house.doors, ssh_door))
         outbox = Outbox(

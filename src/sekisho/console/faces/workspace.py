@@ -34,7 +34,6 @@ face: Final = Face("tickets")
 doors: Final = APIRouter(include_in_schema=False)
 _Viewer = Annotated[Viewer, Depends(Needs("tickets", Page.WORK))]
 _LINES: Final = "application/x-ndjson"
-Query = Annotated[str, Field(min_length=1, max_length=20_000)]
 Name = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
@@ -203,7 +202,8 @@ class PullOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     target: Annotated[str, Field(max_length=64)]
-    query: Query
+    query: Annotated[str, Field(max_length=20_000)] = ""
+    file: Annotated[str, Field(max_length=4096)] = ""  # a remote path, in place of a query
     to: Name
 
 
@@ -233,7 +233,7 @@ async def _seat(request: Request, house: House, target: str) -> Token:
 async def pull_for_door(order: PullOrder, request: Request, house: HouseDep) -> Response:
     """A pull, with lines of how far it is. When the caller goes away, the pull goes on."""
     seat = await _seat(request, house, order.target)
-    begun = await house.rooms.pull(seat, peer_of(request), query=order.query, to=order.to)
+    begun = await house.rooms.pull(seat, peer_of(request), query=order.query, file=order.file, to=order.to)
     return StreamingResponse(begun.lines(language_of(request)), media_type=_LINES)
 
 

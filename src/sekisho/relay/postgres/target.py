@@ -68,6 +68,13 @@ async def open_target(
     """Log in to the target as the dataset's role. Raises Fault TARGET_DOWN."""
     if (grant.target, grant.dataset) != (target.target, dataset.dataset):
         raise ValueError("the grant is for another target")
+    return await open_own(target, dataset, secret, settings)
+
+
+async def open_own(
+    target: Target, dataset: Dataset, secret: bytes, settings: dict[str, str]
+) -> OpenTarget:
+    """As `open_target`, for a question of the checkpoint's own: no operator gets anything of the answer."""
     wire: Wire | None = None
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
@@ -84,12 +91,16 @@ async def _connect(target: Target) -> Wire:
     loop = asyncio.get_running_loop()
     _, wire = await loop.create_connection(Wire, target.host, target.port)
     context = target_context(target)
-    if context is not None:
+    if context is None:
+        return wire
+    try:
         wire.write(f.SSLRequest().encode())
         if await wire.receive() != b"S":
-            wire.close()
             raise ConnectionError("the target does not speak TLS")
         await wire.start_tls(context, server_side=False, name=target.host)
+    except BaseException:  # also when the checkpoint is being stopped
+        wire.close()
+        raise
     return wire
 
 
@@ -140,9 +151,11 @@ async def send_cancel(target: Target, key: b.BackendKeyData) -> None:
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
             wire = await _connect(target)
-            wire.write(f.CancelRequest(key.process_id, key.secret_key).encode())
-            await wire.receive()  # the target closes the connection once the signal is sent
-            await wire.closed_within(_CLOSE_SECONDS)
+            try:
+                wire.write(f.CancelRequest(key.process_id, key.secret_key).encode())
+                await wire.receive()  # the target closes the connection once the signal is sent
+            finally:
+                await wire.closed_within(_CLOSE_SECONDS)
     except (OSError, Fault):
         return
 
@@ -186,13 +199,13 @@ async def _read_origins(catalogue: Catalogue, target: OpenTarget) -> Origins:
     tables = catalogue.tables()
     schemas, names = _array([schema for schema, _ in tables]), _array([name for _, name in tables])
     origins: dict[int, Origin] = {}
-    for oid, schema, name, number, column in await _fetch(target, _NUMBERS, (schemas, names)):
+    for oid, schema, name, number, column in await fetch(target, _NUMBERS, (schemas, names)):
         owner, table = tables[schema, name]
         origin = origins.setdefault(int(oid), Origin(owner, table, {}))
         for entry in table.columns:
             if entry.name == column:
                 origin.columns[int(number)] = entry
-    system = await _fetch(target, _SYSTEM, (_array(EXPLORABLE),))
+    system = await fetch(target, _SYSTEM, (_array(EXPLORABLE),))
     return Origins(origins, frozenset(int(row[0]) for row in system))
 
 
@@ -203,8 +216,8 @@ def _array(values: Iterable[str]) -> bytes:
     ).encode()
 
 
-async def _fetch(target: OpenTarget, sql: bytes, parameters: tuple[bytes, ...]) -> list[tuple[str, ...]]:
-    """The rows of one query of our own, before the session begins; no value of these is NULL."""
+async def fetch(target: OpenTarget, sql: bytes, parameters: tuple[bytes, ...]) -> list[tuple[str, ...]]:
+    """The rows of one query of our own, on a connection that serves no operator yet; no value of these is NULL."""
     asked = (f.Parse(b"", sql), f.Bind(b"", b"", (), parameters), f.Execute(), f.Sync())
     target.wire.write(b"".join(message.encode() for message in asked))
     rows: list[tuple[str, ...]] = []
@@ -220,7 +233,7 @@ async def _fetch(target: OpenTarget, sql: bytes, parameters: tuple[bytes, ...]) 
                         rows.append(tuple((value or b"").decode() for value in values))
                         position += length + 1
                 case b.ErrorResponse():
-                    raise ConnectionError(f"the target refused to number its tables ({message.sqlstate})")
+                    raise ConnectionError(f"the target refused a question of ours ({message.sqlstate})")
                 case b.ReadyForQuery():
                     target.decoder.take()
                     return rows

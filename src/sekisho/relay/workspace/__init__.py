@@ -5,7 +5,8 @@ sandbox    bubblewrap around everything that runs in it; the working copy in mem
 inside     the program that runs within the sandbox (imports nothing of ours)
 inner      the inner door: the PostgreSQL relay on a socket that only the sandbox has
 query      one SELECT through the inner door, as CSV
-pull       a query's result or a remote file into the workspace: counted, bounded, fingerprinted
+pull       a pull under way, and that of a query's result: counted, bounded, fingerprinted
+remote     … that of a file of an SSH target
 looks      pages of a file, masked
 rooms      Workspaces: open, shells, pulls, uploads, the end; wiping with proof
 facts, tables, faults

@@ -46,7 +46,7 @@ def look_at(store: Store, file: Stored, number: int) -> Look:
     stop = _line_start(window, (number + 1) * PAGE - first) if number + 1 < pages else len(window)
     if file.columns:
         return _table(file, number, pages, first + start, window[start:stop])
-    text = _as_utf8(window, file.name)
+    text = as_utf8(window, file.name)
     if text is not window:  # another encoding: places have moved, so the whole window is shown and metered
         start, stop = 0, len(text)
     shown = _printable(_masked(text, start, stop).decode(errors="replace"))
@@ -100,7 +100,8 @@ def _masked(text: bytes, start: int, stop: int) -> bytes:
     return b"".join(pieces)
 
 
-def _as_utf8(window: bytes, name: str) -> bytes:
+def as_utf8(window: bytes, name: str) -> bytes:
+    """The text in UTF-8; the very same object when it is that already. Raises Fault NOT_TEXT."""
     if b"\0" not in window:
         for encoding in _ENCODINGS:
             text = window.decode(encoding, "replace")

@@ -1,4 +1,4 @@
-"""One pull: a query through the inner door, its result into the store.
+"""A pull under way: a query through the inner door, its result into the store.
 
 A pull that is cut (a limit, the target, the end of the ticket) keeps what came as NAME.part, and the same command
 begins it anew: PostgreSQL keeps no place of a result to go on from. Whom the first try counted, the second one does not
@@ -30,10 +30,14 @@ _TELL_SECONDS: Final = 0.25
 
 
 class Pull:
-    """`rows`, `persons` and `bytes` so far; `done` when it is over, `fault` when it was refused or cut."""
+    """`rows`, `persons` and `bytes` so far; `done` when it is over, `fault` when it was refused or cut.
 
-    def __init__(self, query: str, to: str, seat: Knocking, peer: str) -> None:
-        self.query = query
+    What is pulled, and how, is a subclass's: `knock`, `run`, `leave`, in this order, each once."""
+
+    source = ""
+
+    def __init__(self, what: str, to: str, seat: Knocking, peer: str) -> None:
+        self.what = what
         self.to = to
         self.seat = seat
         self.peer = peer
@@ -41,16 +45,14 @@ class Pull:
         self.fault: Fault | None = None
         self.done = False
         self.sha256 = ""
-        self._wire: Wire | None = None
-        self._connection: Connection | None = None
-        self._columns: tuple[ColumnOf, ...] = ()
+        self.admission: Admission | None = None
         self._begun = asyncio.Event()
         self._over = asyncio.Event()
 
     async def begun(self) -> None:
         """Return when the pull was let in. Raises the Fault of a refusal."""
         await self._begun.wait()
-        if self.fault is not None and self._connection is None:
+        if self.fault is not None and self.admission is None:
             raise self.fault
 
     async def ended(self) -> None:
@@ -78,12 +80,19 @@ class Pull:
 
     # -- called by Workspaces -----------------------------------------------------------------------------------
 
-    async def knock(self, door: InnerDoor) -> Admission:
+    async def knock(self) -> Admission:
         """Be let in at the inner door. Raises the Fault of its refusal."""
-        self._wire, made = await door.connect(self.seat, self.peer)
-        begin(self._wire, self.seat.login(), self.seat.target)
-        self._connection = await made
-        return self._connection.admission
+        raise NotImplementedError
+
+    async def run(self, ledger: Ledger, store: Store, now: Callable[[], datetime]) -> str:
+        """Take it in, and record what it amounted to before the file is there; the file's name. Raises Fault."""
+        raise NotImplementedError
+
+    def stop(self, fault: Fault) -> None:
+        """End it from outside."""
+
+    async def leave(self) -> None:
+        """Give back what was opened."""
 
     def let_in(self) -> None:
         self._begun.set()
@@ -91,15 +100,62 @@ class Pull:
     def finish(self, fault: Fault | None) -> None:
         """It is over; whoever waits is told."""
         self.fault, self.done = fault, True
-        if self._wire is not None:
-            self._wire.close()
         self._begun.set()
         self._over.set()
 
-    async def run(self, ledger: Ledger, store: Store, now: Callable[[], datetime]) -> str:
-        """Take the result in, and record what it amounted to before the file is there; the file's name.
+    async def record(
+        self, ledger: Ledger, cut: Fault | None, read: tuple[str, ...] = (), masked: tuple[str, ...] = ()
+    ) -> None:
+        """Record what came."""
+        if self.admission is None:
+            return
+        grant = self.admission.grant
+        content = {self.source: self.what, "name": self.to, "sha256": self.sha256}
+        sealed = ledger.vault.seal(grant.organisation, json.dumps(content, ensure_ascii=False).encode())
+        pulled = Pulled(
+            ticket=grant.ticket,
+            person=grant.person,
+            organisation=grant.organisation,
+            session=self.admission.session,
+            source=self.source,
+            rows=self.rows,
+            persons=self.persons,
+            bytes=self.bytes,
+            read=read,
+            masked=masked,
+            outcome="cut" if cut else "complete",
+            code=cut.code if cut else "",
+            content=sealed.commitment,
+            peer=self.peer,
+        )
+        await ledger.record(pulled, by=grant.person, about=grant.ticket, parts=[sealed])
 
-        Raises Fault PULL_CUT, NOT_ONE_RESULT, NAME_TAKEN, QUOTA, DISK."""
+
+class QueryPull(Pull):
+    """The result of one SELECT."""
+
+    source = "query"
+
+    def __init__(self, what: str, to: str, seat: Knocking, peer: str, door: InnerDoor) -> None:
+        super().__init__(what, to, seat, peer)
+        self._door = door
+        self._wire: Wire | None = None
+        self._connection: Connection | None = None
+        self._columns: tuple[ColumnOf, ...] = ()
+
+    async def knock(self) -> Admission:
+        self._wire, made = await self._door.connect(self.seat, self.peer)
+        begin(self._wire, self.seat.login(), self.seat.target)
+        self._connection = await made
+        self.admission = self._connection.admission
+        return self.admission
+
+    async def leave(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+
+    async def run(self, ledger: Ledger, store: Store, now: Callable[[], datetime]) -> str:
+        """Raises Fault PULL_CUT, NOT_ONE_RESULT, NAME_TAKEN, QUOTA, DISK."""
         writing = store.write(self.to)
         cut: Fault | None = None
         try:
@@ -111,7 +167,8 @@ class Pull:
             except Fault as fault:
                 cut = fault
             self.sha256 = writing.sha256
-            await self._record(ledger, cut)
+            plan = self._connection.session.plan if self._connection else None
+            await self.record(ledger, cut, plan.read if plan else (), plan.masked if plan else ())
             if cut is not None and (not self.rows or cut.kind is faults.DISK):
                 raise cut
             name = self.to if cut is None else self.to + PART
@@ -131,7 +188,7 @@ class Pull:
         if wire is None or connection is None:
             raise Refused("nobody knocked")
         meter = connection.admission.meter
-        async for answer in run_query(wire, self.query):
+        async for answer in run_query(wire, self.what):
             if isinstance(answer, RowDescription):
                 self._columns = tuple(
                     _column(connection, place, answer) for place in range(len(answer.columns))
@@ -145,30 +202,6 @@ class Pull:
                     self._columns = tuple(ColumnOf(one.name, "", True) for one in self._columns)
             await asyncio.to_thread(writing.add, text)
             self.bytes, self.persons = writing.size, meter.persons
-
-    async def _record(self, ledger: Ledger, cut: Fault | None) -> None:
-        if self._connection is None:
-            return
-        grant, plan = self._connection.admission.grant, self._connection.session.plan
-        content = {"query": self.query, "name": self.to, "sha256": self.sha256}
-        sealed = ledger.vault.seal(grant.organisation, json.dumps(content, ensure_ascii=False).encode())
-        pulled = Pulled(
-            ticket=grant.ticket,
-            person=grant.person,
-            organisation=grant.organisation,
-            session=self._connection.admission.session,
-            source="query",
-            rows=self.rows,
-            persons=self.persons,
-            bytes=self.bytes,
-            read=plan.read if plan else (),
-            masked=plan.masked if plan else (),
-            outcome="cut" if cut else "complete",
-            code=cut.code if cut else "",
-            content=sealed.commitment,
-            peer=self.peer,
-        )
-        await ledger.record(pulled, by=grant.person, about=grant.ticket, parts=[sealed])
 
 
 def _column(connection: Connection, place: int, description: RowDescription) -> ColumnOf:

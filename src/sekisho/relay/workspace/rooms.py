@@ -50,7 +50,8 @@ from sekisho.relay.workspace import faults
 from sekisho.relay.workspace.facts import Looked, Uploaded, Wiped, Wiping, WorkspaceOpened
 from sekisho.relay.workspace.inner import InnerDoor, Knocking
 from sekisho.relay.workspace.looks import Look, look_at
-from sekisho.relay.workspace.pull import Pull
+from sekisho.relay.workspace.pull import Pull, QueryPull
+from sekisho.relay.workspace.remote import FilePull, Opener
 from sekisho.relay.workspace.sandbox import PtyUpstream, Sandbox, Seat
 from sekisho.relay.workspace.store import Store, Stored, check_name, remove_folder
 from sekisho.relay.workspace.tables import workspaces
@@ -105,6 +106,7 @@ class Workspaces:
         self._quota = quota
         self._now = now
         self.inner = InnerDoor(admissions, ledger, subject_secret)
+        self.opener: Opener | None = None  # opens SSH targets for files; none where there is no SSH
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, asyncio.Lock] = {}
         self._group: asyncio.Future[asyncio.TaskGroup] = asyncio.get_running_loop().create_future()
@@ -136,6 +138,8 @@ class Workspaces:
             if person in (None, room.person) and ticket in (None, room.ticket):
                 ended += room.box is not None
                 room.stop.set()
+                for pull in room.pulls:
+                    pull.stop(fault)
         return ended + self.inner.end_all(fault, reason, person=person, ticket=ticket)
 
     def end_session(self, session: str, fault: Fault, reason: str) -> bool:
@@ -158,12 +162,18 @@ class Workspaces:
         """A shell, for whoever opens terminals by their door."""
         return await self.shell(admission, ("shell",), width, height)
 
-    async def pull(self, seat: Knocking, peer: str, *, query: str, to: str) -> Pull:
-        """Begin to pull the result of a query; the returned pull goes on by itself. Raises Fault.
+    async def pull(self, seat: Knocking, peer: str, *, to: str, query: str = "", file: str = "") -> Pull:
+        """Begin to pull the result of a query, or a remote file; the returned pull goes on by itself. Raises Fault.
 
-        Who and what is decided by the inner door; `seat` is a token that was honoured."""
+        Who and what is decided by the inner door; `seat` is somebody whose token or login was proven."""
         check_name(to)
-        pull = Pull(query, to, seat, peer)
+        pull: Pull
+        if file:
+            if self.opener is None:
+                raise Fault(faults.NO_REMOTE_FILES, target=seat.target, reason="there is no SSH here")
+            pull = FilePull(file, to, seat, peer, self._admissions, self.opener, self._subject_key)
+        else:
+            pull = QueryPull(query, to, seat, peer, self.inner)
         group = await self._group
         group.create_task(self._pull(pull))
         await pull.begun()
@@ -450,10 +460,12 @@ class Workspaces:
 
     async def _pull(self, pull: Pull) -> None:
         try:
-            room = await self._open(await pull.knock(self.inner))
+            room = await self._open(await pull.knock())
             async with self._used(room):
                 if sum(not one.done for one in room.pulls) >= MOST_PULLS:
                     raise Fault(faults.BUSY, limit=MOST_PULLS)
+                if pull.admission is not None:  # what ended the ticket before it could find this pull?
+                    await self._admissions.decide_again(pull.admission)
                 room.pulls = [*room.pulls[-20:], pull]
                 pull.let_in()
                 name = await pull.run(self._ledger, room.store, self._now)
@@ -469,6 +481,8 @@ class Workspaces:
             # A mistake of ours ends this pull, not the others.
             _log.exception(ROOM_FAILED, ticket=pull.seat.ticket)
             pull.finish(Fault(SESSION_ENDED, reason="a mistake of the checkpoint"))
+        finally:
+            await pull.leave()
 
     # -- wiping -------------------------------------------------------------------------------------------------
 
@@ -521,8 +535,7 @@ class Workspaces:
         if room is None:
             return
         room.ending = True
-        room.stop.set()
-        self.inner.end_all(Fault(SESSION_ENDED, reason="the ticket is over"), "ticket", ticket=ticket)
+        self.end_all(Fault(SESSION_ENDED, reason="the ticket is over"), "ticket", ticket=ticket)
         if room.running is not None:
             await asyncio.wait([room.running])
         while room.uses:

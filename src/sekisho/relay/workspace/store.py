@@ -15,7 +15,7 @@ import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Self
 
@@ -170,10 +170,13 @@ class Store:
                 raise
             self._kept += file.size - (before.size if before else 0)
         if before is not None:
-            self.drop(tuple(chunk for chunk in before.chunks if chunk not in file.chunks))
+            self.drop(before.chunks)
 
-    def drop(self, chunks: tuple[str, ...]) -> None:
-        for chunk in chunks:
+    def drop(self, chunks: Iterable[str]) -> None:
+        """Remove chunks that no file names: a file that goes on where another one stopped shares some with it."""
+        with self._lock:
+            named = {chunk for file in self._index.files.values() for chunk in file.chunks}
+        for chunk in set(chunks) - named:
             (self._folder / chunk).unlink(missing_ok=True)
 
     # -- sealing ------------------------------------------------------------------------------------------------
@@ -268,8 +271,7 @@ class Writing:
         if self._over:
             return
         self._end()
-        known = set(self._former.chunks) if self._former else set()
-        self._store.drop(tuple(chunk for chunk in self._chunks if chunk not in known))
+        self._store.drop(self._chunks)
 
     def _end(self) -> None:
         self._over = True
