@@ -10,6 +10,7 @@ Rooms, from the ground floor up (imports run downwards only):
     ledger      facts and their projections in one SQL transaction; the publisher; confidential parts
     register    client organisations, targets, datasets, the catalogue of columns
     people      persons, their authenticators and the short-lived tokens of the doors
+    notify      notices that leave the program: mail, webhooks, apprise
     gate        tickets, grants, budgets: pure decisions
     relay       the doors
     console     the web face

@@ -9,7 +9,7 @@ from sekisho.ledger import Ledger
 from sekisho.notify import notices as notices_module
 from sekisho.notify.addresses import parse_address, record_address
 from sekisho.notify.facts import AddressSet, NoticeAsked
-from sekisho.notify.notices import Notice, Notices, Words
+from sekisho.notify.notices import Notice, Notices, Text, Words
 from sekisho.notify.rules import RULES
 from sekisho.notify.tables import addresses
 from sekisho.people.roles import Role
@@ -63,7 +63,10 @@ async def test_a_name_is_asked_once(ledger: Ledger) -> None:
 
 
 async def test_what_looks_like_a_subjects_data_is_covered(ledger: Ledger) -> None:
-    body = {"ja": "電話 090-1234-5678 に連絡", "en": "write to hanako@customer.example or call 090-1234-5678"}
+    body: Text = {
+        "ja": "電話 090-1234-5678 に連絡",
+        "en": "write to hanako@customer.example or call 090-1234-5678",
+    }
     await Notices(ledger).send(Notice("test", SAYS.subject, body), to=["person:mori"])
     [fact] = await asked(ledger)
     said = await words(ledger, fact)

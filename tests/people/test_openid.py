@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx2
+import pyotp
 import pytest
 import uvicorn
 from joserfc import jwt
@@ -24,14 +25,19 @@ from starlette.routing import Route
 from people.people_examples import Clock, add
 from sekisho.faults import Fault
 from sekisho.ledger import Ledger
-from sekisho.people.facts import IdentityAsked
+from sekisho.people.credentials import enrol
+from sekisho.people.facts import CredentialSet, IdentityAsked
 from sekisho.people.freeze import freeze
-from sekisho.people.identity import Authenticated, Method
+from sekisho.people.identity import Authenticated, Method, minted
+from sekisho.people.login import LoginDesk
 from sekisho.people.openid import (
+    Claim,
+    CodeWanted,
     OpenIdDesk,
     Provider,
     ask_identity,
     bind_identity,
+    claim_identity,
     unbind_identity,
 )
 
@@ -154,7 +160,9 @@ class Browser:
 
     async def login(self, **change: str) -> Authenticated:
         answer = {**await self.visit(), **change}
-        return await self.desk.finish(answer, browser=self.cookie, peer="192.0.2.1")
+        who = await self.desk.finish(answer, browser=self.cookie, peer="192.0.2.1")
+        assert isinstance(who, Authenticated)
+        return who
 
     async def refused(self, **change: str) -> str:
         with pytest.raises(Fault, match="SEK-PEOP-015") as caught:
@@ -342,3 +350,95 @@ async def test_a_frozen_person_and_an_unbound_identity_open_nothing(
     await browser.refused()
     await unbind_identity(bound, provider.issuer, SUBJECT, person="sato", by="kanri")
     await browser.refused()
+
+
+def second_factor(settings: Provider, **also: Any) -> Provider:
+    return Provider(settings.issuer, CLIENT, SECRET, CALLBACK, local_code=True, **also)
+
+
+async def with_app(ledger: Ledger, clock: Clock) -> tuple[LoginDesk, Callable[[], str]]:
+    """sato has an authenticator app here; each call is its next code."""
+    enrolment = enrol("sato", "correct horse battery")
+    verifier = ledger.vault.seal("checkpoint", enrolment.credential)
+    fact = CredentialSet(person="sato", verifier=verifier.commitment)
+    await ledger.record(fact, by="sato", about="sato", parts=[verifier])
+
+    def code() -> str:
+        clock.at += 30
+        return pyotp.TOTP(enrolment.totp_secret).at(int(clock.at))
+
+    return LoginDesk(ledger, bytes(32), now=clock), code
+
+
+async def test_our_code_is_the_second_factor_where_the_provider_proves_none(
+    bound: Ledger, provider: ProviderApp, settings: Provider, http: httpx2.AsyncClient, clock: Clock
+) -> None:
+    """Fails when `local_code` is not asked for."""
+    desk = OpenIdDesk(bound, second_factor(settings, required_amr=frozenset({"mfa"})), http, now=clock)
+    codes, code = await with_app(bound, clock)
+    browser = Browser(desk, http)
+    provider.bend = {"amr": ["pwd", "mfa"]}
+    await browser.login()
+    provider.bend = {"amr": ["pwd"]}
+    wanted = await desk.finish(await browser.visit(), browser=browser.cookie, peer="test")
+    assert isinstance(wanted, CodeWanted)
+    with pytest.raises(Fault, match="SEK-PEOP-001"):
+        await desk.confirm(wanted.ticket, "000000", codes, peer="test")
+    given = code()
+    who = await desk.confirm(wanted.ticket, given, codes, peer="test")
+    assert (who.account, who.method) == ("sato", Method.OPENID)
+    with pytest.raises(Fault, match="too late"):  # answered once
+        await desk.confirm(wanted.ticket, code(), codes, peer="test")
+    again = await desk.finish(await browser.visit(), browser=browser.cookie, peer="test")
+    assert isinstance(again, CodeWanted)
+    with pytest.raises(Fault, match="SEK-PEOP-001"):  # a code is spent, whoever asked for it
+        await desk.confirm(again.ticket, given, codes, peer="test")
+    clock.at += 301
+    with pytest.raises(Fault, match="too late"):
+        await desk.confirm(again.ticket, code(), codes, peer="test")
+
+
+async def test_our_code_is_asked_for_always_where_nothing_else_counts(
+    bound: Ledger, provider: ProviderApp, settings: Provider, http: httpx2.AsyncClient, clock: Clock
+) -> None:
+    desk = OpenIdDesk(bound, second_factor(settings), http, now=clock)
+    browser = Browser(desk, http)
+    provider.bend = {"amr": ["mfa"], "acr": "high"}
+    wanted = await desk.finish(await browser.visit(), browser=browser.cookie, peer="test")
+    assert isinstance(wanted, CodeWanted)
+
+
+async def test_a_class_of_authentication_will_do_as_well(
+    bound: Ledger, provider: ProviderApp, settings: Provider, http: httpx2.AsyncClient, clock: Clock
+) -> None:
+    strict = Provider(settings.issuer, CLIENT, SECRET, CALLBACK, required_acr=frozenset({"high"}))
+    browser = Browser(OpenIdDesk(bound, strict, http, now=clock), http)
+    for acr in (None, "low", ["high"]):
+        provider.bend = {"acr": acr}
+        assert "strongly" in await browser.refused()
+    provider.bend = {"acr": "high"}
+    await browser.login()
+
+
+async def test_a_claim_binds_nothing_before_an_administrator_agrees(
+    house: Ledger, provider: ProviderApp, settings: Provider, http: httpx2.AsyncClient, clock: Clock
+) -> None:
+    await add(house, "sato")
+    desk = OpenIdDesk(house, settings, http, now=clock)
+    departure = await desk.begin(minted("sato", "sato", Method.PASSKEY, "test"))
+    answer = (await http.get(departure.url)).headers["location"]
+    query = {name: values[0] for name, values in parse_qs(urlsplit(answer).query).items()}
+    claim = await desk.finish(query, browser=departure.browser, peer="test")
+    assert claim == Claim(minted("sato", "sato", Method.PASSKEY, "test"), provider.issuer, SUBJECT)
+    assert isinstance(claim, Claim)
+    request = (await claim_identity(house, claim)).leaf_hash.hex()
+    with pytest.raises(Fault, match="no person is bound"):
+        await Browser(desk, http).login()
+    for by, code in (("sato", "007"), ("mori", "009"), ("hogo", "009")):
+        with pytest.raises(Fault, match=f"SEK-PEOP-{code}"):
+            await bind_identity(house, request, by=by)
+    await bind_identity(house, request, by="kanta")
+    assert (await Browser(desk, http).login()).person == "sato"
+    link = Claim(minted("sato", "sato", Method.LINK, "test"), provider.issuer, "another")
+    with pytest.raises(Fault, match="SEK-PEOP-019"):
+        await claim_identity(house, link)
