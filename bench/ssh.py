@@ -253,8 +253,7 @@ async def _rate(command: list[str], ways: Ways) -> float:
 
     def once() -> float:
         with _terminal(command) as terminal:
-            # Our own terminal must not turn line ends into two: both ways would pay for it.
-            terminal.type(f"stty -opost; cat {ways.text}; echo E''ND\n".encode())
+            terminal.type(f"cat {ways.text}; echo E''ND\n".encode())
             begun = time.perf_counter()
             terminal.until(b"END", 300)
             return ways.size / 1e6 / (time.perf_counter() - begun)

@@ -17,9 +17,9 @@ _HEAD: Final = 24  # bytes of a string by which its kind is told
 
 # ECMA-48 5.3, C0: bell, backspace, tab, line feed, vertical tab, form feed, return, and the two shifts.
 _C0: Final = bytes(range(0x07, 0x10))
-_TEXT: Final = _C0 + bytes(range(0x20, 0x7F))
+_TEXT: Final = _C0 + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 
-_PLAIN: Final = re.compile(rb"(?:[\x07-\x0f\x20-\x7e\x80-\xc1\xc3-\xff]|\xc2[\xa0-\xbf])+")
+_SPECIAL: Final = re.compile(rb"[\x00-\x06\x10-\x1f\x7f]|\xc2[\x80-\x9f]")
 _CSI: Final = re.compile(rb"\x1b\[([<-?]*)([0-9:;]*)([ -/]*)([@-~])")
 _CSI_BEGUN: Final = re.compile(rb"\x1b\[[ -?]*[@-~]?")
 _ESCAPE: Final = re.compile(rb"\x1b([ -/]*)([0-~])")
@@ -76,12 +76,13 @@ class ControlFilter:
     def feed(self, data: bytes) -> tuple[bytes, list[str]]:
         """The bytes that may pass, and the kinds of what was removed, in order."""
         removed: list[str] = []
-        if not self._held and not self._string and data.isascii() and not data.translate(None, _TEXT):
-            clean = data
-        else:
+        if self._held:
             data, self._held = self._held + data, b""
-            data = self._whole_characters(data, removed)
+        data = self._whole_characters(data, removed)
+        if self._string or data.translate(None, _TEXT) or (b"\xc2" in data and _C1.search(data)):
             clean = self._pass(data, removed)
+        else:
+            clean = data
         return self._without_trzsz(clean, removed), removed
 
     def _whole_characters(self, data: bytes, removed: list[str]) -> bytes:
@@ -110,9 +111,12 @@ class ControlFilter:
         while place < len(data):
             if self._string:
                 place = self._swallow(data, place, removed)
-            elif plain := _PLAIN.match(data, place):
-                out.append(plain[0])
-                place = plain.end()
+                continue
+            special = _SPECIAL.search(data, place)
+            plain = special.start() if special else len(data)
+            if plain > place:
+                out.append(data[place:plain])
+                place = plain
             elif data[place] == 0x1B:
                 place = self._escape(data, place, out, removed)
             elif data[place] == 0xC2:

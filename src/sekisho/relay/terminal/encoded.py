@@ -39,7 +39,7 @@ _GROUP_HINTS: Final = (
 )
 _ALNUMS: Final = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _SAMPLE: Final = 256
-_BLOCKS: Final = (b"\xe2\x96", b"\xe2\xa0", b"\xe2\xa1", b"\xe2\xa2", b"\xe2\xa3")  # U+2580-25BF, U+2800-28FF
+_BLOCKS: Final = re.compile(rb"\xe2[\x96\xa0-\xa3]")  # U+2580-25BF, U+2800-28FF
 _HASHES: Final = re.compile(rb"(?m)^[# ]{20,}\r?$")
 # A picture of coloured spaces.
 _COLOURED: Final = re.compile(rb"\x1b\[[0-9;:]*m {1,8}(?=\x1b)")
@@ -73,10 +73,10 @@ def encoded_characters(text: bytes) -> int:
 
 def drawn_cells(text: bytes, raw: bytes) -> int:
     """How many cells of pictures: blocks and braille, rows of #, coloured spaces (in `raw`, with its sequences)."""
-    cells = 0 if text.isascii() else sum(text.count(block) for block in _BLOCKS)
+    cells = len(_BLOCKS.findall(text)) if b"\xe2" in text else 0
     if b"##" in text:
         cells += sum(match.end() - match.start() for match in _HASHES.finditer(text))
-    if b"m \x1b" in raw or b"m  \x1b" in raw:
+    if b"\x1b" in raw:
         cells += len(_COLOURED.findall(raw))
     return cells
 

@@ -32,8 +32,10 @@ _UNSEEN: Final = 32 << 10  # of plain text, as much as a screen can still show
 _PIECE: Final = 4096
 _MOST_KNOWN: Final = 200_000  # values remembered of a session; beyond, they count again
 
-# What changes no place: colours, erasing to the end of a line, bells, the shifts.
-_STILL: Final = re.compile(rb"\x1b\[[0-9;:>]*[mK]|[\x07\x0e\x0f]")
+# What changes no place: colours, erasing to the end of a line, modes but for the other screen, bells, the shifts.
+_STILL: Final = re.compile(
+    rb"\x1b\[[0-9;:>]*[mK]|\x1b\[\?(?:1|5|7|12|25|45|66|100[0-9]|1015|2004|2026)[hl]|[\x07\x0e\x0f]"
+)
 _SEQUENCE: Final = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]|\x08")
 
 Found = tuple[
@@ -133,8 +135,10 @@ class TextMeter:
             # Plain text goes on where the cursor was put, until it has only empty rows before it.
             text, place = data.decode("utf-8", "replace"), 0
             while place < len(text) and not screen.goes_on_empty():
-                screen.feed(text[place : place + _PIECE])
-                place += _PIECE
+                # Whole lines: only behind one of them can the cursor stand before nothing.
+                end = text.rfind("\n", place, place + _PIECE) + 1 or place + _PIECE
+                screen.feed(text[place:end])
+                place = end
             self._placed = not screen.goes_on_empty()
             self._keep(text[place:].encode())
         else:
