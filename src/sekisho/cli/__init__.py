@@ -32,7 +32,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "evidence": ("sekisho.cli.evidence:evidence", "Take evidence out of a log."),
     "register": ("sekisho.cli.register:register", "Who entrusted what to whom, where, and until when."),
     "person": ("sekisho.cli.people:person", "Who works here, for whom, since when, and what is due."),
-    "trace": ("sekisho.cli.trace:trace", "Which sessions a found list is consistent with, or that it is not ours."),
+    "trace": (
+        "sekisho.cli.trace:trace",
+        "Which sessions a found list is consistent with, or that it is not ours.",
+    ),
     "witness": ("sekisho.cli.witness:witness", "Cosign the checkpoints of somebody's log."),
 }
 
