@@ -91,7 +91,7 @@ def test_replay_prints_the_alerts_with_their_reasons(tmp_path: Path) -> None:
 
 
 def test_the_form_of_the_file_changes_nothing(tmp_path: Path) -> None:
-    paths = office(tmp_path)
+    paths = office(tmp_path, days=20)
     (other := tmp_path / "other").mkdir()
     for path in paths:
         with path.open(encoding="utf-8") as file:

@@ -24,7 +24,7 @@ def houses(draw: st.DrawFn) -> list[Listener]:
 
 
 @given(houses(), st.sampled_from(NAMES), st.integers(0, 3))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_never_the_subject_nor_his_chain_and_always_one_from_outside(
     people: list[Listener], name: str, level: int
 ) -> None:
@@ -38,7 +38,7 @@ def test_never_the_subject_nor_his_chain_and_always_one_from_outside(
 
 
 @given(houses(), st.sampled_from(NAMES))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_higher_step_drops_nobody(people: list[Listener], name: str) -> None:
     subject = next(one for one in people if one.actor.human == name)
     units = {subject.unit} - {""}

@@ -31,6 +31,7 @@ from sekisho.watch.alerts import (
     receive_signal,
 )
 from sekisho.watch.facts import AlertRaised, Beat, CanaryMet, MuteAsked
+from sekisho.watch.reading import READERS
 from sekisho.watch.routing import Routed
 from sekisho.watch.settings import Response, Watch
 from sekisho.watch.watcher import MEMORY, Watcher, rebuilt
@@ -141,6 +142,30 @@ async def test_a_theft_is_recorded_explained_and_told_past_its_subject(ledger: L
     for _, routed, level in told.heard:
         assert level == 0
         assert set(routed.to) == {"hara", "ono"}  # neither sato, nor mori who commands sato, nor kato below
+
+
+async def test_many_alerts_at_once_do_not_wait_for_each_other(ledger: Ledger, watch: Make) -> None:
+    watcher, told = watch(Watch(daily=1_000))
+    for number in range(8):
+        await theft(ledger, f"T-{number:04}", 900 * (number + 1))
+    async with asyncio.timeout(60):
+        await caught_up(watcher)
+    assert len({one.alert for one, _, _ in told.heard}) > 8
+
+
+async def test_a_fact_that_cannot_be_looked_at_is_itself_an_alert(
+    ledger: Ledger, watch: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(leaf: Any) -> Any:
+        raise KeyError("renamed")
+
+    monkeypatch.setitem(READERS, "relay.session_closed", broken)
+    watcher, told = watch()
+    await theft(ledger)
+    await caught_up(watcher)
+    await caught_up(watcher)
+    assert "log_gap" in {one.detector for one, _, _ in told.heard}
+    assert "ticket_mismatch" in {one.detector for one, _, _ in told.heard}  # the others were looked at
 
 
 async def test_nothing_is_raised_twice_after_a_crash_and_the_state_is_the_same_bytes(

@@ -106,7 +106,7 @@ async def subjects_of(ledger: Ledger, raised: AlertRaised) -> tuple[Actor, ...]:
     return tuple(found.values())
 
 
-async def listeners(ledger: Ledger, connection: Connection) -> list[Listener]:
+async def listeners(ledger: Ledger) -> list[Listener]:
     """Everybody who is here and holds a role."""
     query = (
         select(persons.c.person, persons.c.unit)
@@ -114,8 +114,10 @@ async def listeners(ledger: Ledger, connection: Connection) -> list[Listener]:
         .where(persons.c.person.in_(select(roles_held.c.person)))
         .order_by(persons.c.person)
     )
+    async with ledger.read() as connection:
+        rows = list(await connection.execute(query))
     found = []
-    for row in await connection.execute(query):
+    for row in rows:  # with the connection given back: those who hold one and wait for another could block all
         standing = await read_standing(ledger, row.person)
         if standing is not None:
             found.append(Listener(standing.actor, row.unit))
@@ -129,8 +131,7 @@ async def routing_of(ledger: Ledger, raised: AlertRaised, level: int) -> Routed:
         units = set(await connection.scalars(select(persons.c.unit).where(persons.c.person.in_(humans)))) - {
             ""
         }
-        people = await listeners(ledger, connection)
-    return route(people, subjects, units, raised.organisation, level)
+    return route(await listeners(ledger), subjects, units, raised.organisation, level)
 
 
 def fact_of(alarm: Alarm, *, to: tuple[str, ...] = (), muted: str = "", signal: str = "") -> AlertRaised:
