@@ -280,6 +280,11 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "register.dataset_described": marked("Dataset described"),
         "register.entrustment_added": marked("Entrustment registered"),
         "register.contract_added": marked("Contract registered"),
+        "register.catalogue_proposed": marked("Change of the columns proposed"),
+        "register.target_scanned": marked("Target looked at"),
+        "register.scan_kept": marked("Scan kept for confirmation"),
+        "people.person_left": marked("Person left"),
+        "people.person_moved": marked("Person corrected"),
     },
     "refusal": {
         "access": marked("Access refused"),

@@ -22,6 +22,7 @@ from sekisho.console.faces.register import may_edit
 from sekisho.console.house import House
 from sekisho.console.pages import Face, back_to, render
 from sekisho.console.viewer import ActorDep, HouseDep, Viewer
+from sekisho.console.words import gettext_in, marked
 from sekisho.faults import Fault, FaultKind
 from sekisho.ledger import Commitment, Erased
 from sekisho.ledger.vault import CHECKPOINT
@@ -192,7 +193,7 @@ async def write_row(
     read = read_lines({of.name: [Line(1, {name: text for name, text in texts.items() if text})]}, held)
     wrong: dict[str, str] = {}
     if isinstance(read, Rejected):
-        wrong = {one.column or "": one.fault.sentence(viewer.language) for one in reversed(read.faults)}
+        wrong = {one.column or "": _at_field(one.fault, viewer) for one in reversed(read.faults)}
     elif of.columns[0].name == "id" and texts["id"] != row:
         if row:
             wrong["id"] = Fault(faults.BAD_INPUT, reason="id").sentence(viewer.language)
@@ -208,6 +209,18 @@ async def write_row(
         )
     await take_in(house.ledger, read, by=viewer.person, file="console")
     return back_to(f"/register/edit/sheets/{of.name}")
+
+
+def _at_field(fault: Fault, viewer: Viewer) -> str:
+    """What is wrong, said beside the field: a form has no rows to name."""
+    say = gettext_in(viewer.language)
+    if fault.kind is register_faults.CELL_MISSING:
+        return say(marked("Fill this in."))
+    if fault.kind is register_faults.CELL_UNREADABLE:
+        return say(marked("This cannot be read; write it as in the example."))
+    if fault.kind is register_faults.NAMES_NOTHING:
+        return say(marked("Nothing of this ID is registered."))
+    return fault.sentence(viewer.language)
 
 
 def _texts(sheet: Sheet, form: FormData) -> dict[str, str]:
@@ -516,12 +529,17 @@ async def scan_page(request: Request, house: HouseDep, viewer: _Viewer) -> HTMLR
     async with house.ledger.read() as connection:
         servers = list(await connection.scalars(select(targets.c.target).order_by(targets.c.target)))
         rows = list(await connection.execute(select(scans).order_by(scans.c.target)))
-        known = {}
+        houses = dict(_said(await organisation_names(connection), viewer))
+        known: dict[str, set[tuple[str, str]]] = {}
         for row in rows:
             catalogue = await find_catalogue(connection, row.target)
-            known[row.target] = {one.dataset for one in catalogue.datasets} if catalogue else set()
-    found = [(row, await _kept(house, row.proposal), known[row.target]) for row in rows]
-    return render(request, "scan.html", viewer, servers=servers, found=found)
+            known[row.target] = set(catalogue.tables()) if catalogue else set()
+    found = []
+    for row in rows:
+        proposal = await _kept(house, row.proposal)
+        held = [all((t.schema, t.name) in known[row.target] for t in one.tables) for one in proposal.datasets]
+        found.append((row, proposal, held))
+    return render(request, "scan.html", viewer, servers=servers, found=found, houses=houses)
 
 
 @face.pages.post("/register/edit/scan")
