@@ -22,20 +22,24 @@ from sekisho.relay.record.faults import RECORDER_FAILED
 from sekisho.relay.record.reading import read_account
 from sekisho.relay.record.recordings import Recordings
 
+LARGEST = 24 << 20
+PIECE = 500_000
+
 
 @pytest.fixture
 def full_disk() -> Iterator[None]:
-    """The largest file of this process is 256 KiB: the kernel itself refuses the rest (setrlimit(2))."""
+    """No file of this process grows beyond LARGEST: the kernel itself refuses the rest (setrlimit(2)). The ledger's stay
+    far below."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (256 << 10, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
     signal.signal(signal.SIGXFSZ, handler)
 
 
 def noise(number: int) -> bytes:
-    return hashlib.shake_256(number.to_bytes(4, "big")).digest(20_000)
+    return hashlib.shake_256(number.to_bytes(4, "big")).digest(PIECE)
 
 
 async def test_a_full_disk_stops_the_terminal_and_keeps_what_passed(
@@ -44,7 +48,7 @@ async def test_a_full_disk_stops_the_terminal_and_keeps_what_passed(
     made = await begin(recordings)
     sent = b""
     number = 0
-    while len(sent) + 20_200 < 256 << 10:
+    while len(sent) + PIECE + 10_000 < LARGEST:
         made.output(noise(number))
         sent += noise(number)
         number += 1
@@ -56,7 +60,7 @@ async def test_a_full_disk_stops_the_terminal_and_keeps_what_passed(
     for passing in (made.output, made.input):
         with pytest.raises(Fault):
             passing(b"x")
-    assert 200_000 < len(sent) < 262_144
+    assert LARGEST - 2 * PIECE < len(sent) < LARGEST
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     await made.close()
     account = await read_account(ledger, made.recording)

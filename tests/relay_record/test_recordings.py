@@ -227,10 +227,10 @@ async def test_a_hundred_recordings_at_once(ledger: Ledger, recordings: Recordin
     many = [await begin(recordings, f"s-{number}") for number in range(100)]
     for one in many:
         one.output(one.recording.encode())
-    assert recordings.live("s-42") is many[42]
+    assert recordings.find(many[42].recording) is many[42]
     for one in many:
         await one.close()
-    assert recordings.live("s-42") is None
+    assert recordings.find(many[42].recording) is None
     for one in many[::10]:
         assert await shown(ledger, recordings.folder, one.recording) == one.recording.encode()
         assert (await kinds(ledger, recordings.folder, one.recording))[0] == []

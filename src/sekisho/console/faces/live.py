@@ -33,6 +33,7 @@ from sekisho.ledger.tables import FACTS
 from sekisho.people.roles import Role
 from sekisho.relay.facts import Statement, Statements
 from sekisho.relay.faults import SESSION_ENDED
+from sekisho.relay.record.tables import recordings
 from sekisho.relay.tables import sessions
 
 face: Final = Face("sessions")
@@ -74,6 +75,7 @@ class WatchView(BaseModel):
     session: SessionLine
     statements: list[StatementLine]
     may_end: bool
+    recording: str | None  # of its screen, where it is a terminal's
 
 
 @face.shows("/live", "live.html", api="/sessions")
@@ -158,7 +160,16 @@ async def _watch(house: House, viewer: Viewer, line: SessionLine) -> WatchView:
             if commitment and commitment not in texts:
                 texts[commitment] = await _text(house, commitment)
             lines.append(said[0].model_copy(update={"text": texts.get(commitment)}))
-    return WatchView(session=line, statements=lines, may_end=may_end(viewer) and line.closed is None)
+    async with house.ledger.read() as connection:
+        recording = await connection.scalar(
+            select(recordings.c.recording).where(recordings.c.session == line.session)
+        )
+    return WatchView(
+        session=line,
+        statements=lines,
+        may_end=may_end(viewer) and line.closed is None,
+        recording=recording,
+    )
 
 
 async def newest(house: House, about: str, names: tuple[str, ...]) -> list[Recorded]:

@@ -96,10 +96,6 @@ class Recordings:
             made.fail(self.ledger.fault)
         return made
 
-    def live(self, session: str) -> "Recording | None":
-        """The recording of a session that runs in this process."""
-        return next((one for one in self._open.values() if one.opened.session == session), None)
-
     def find(self, recording: str) -> "Recording | None":
         """A recording that is being written by this process."""
         return self._open.get(recording)
