@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pkgutil
 from pathlib import Path
+from typing import get_args, get_origin, get_type_hints
 
 import click
 import msgspec
@@ -70,14 +71,26 @@ def facts() -> str:
 
 
 def settings() -> str:
-    documentation = inspect.cleandoc(Settings.__doc__ or "")
-    lines = ["# Settings", "", "`sekisho.toml` in the state folder. " + documentation, ""]
-    lines += ["| setting | default |", "|---|---|"]
-    for field in msgspec.structs.fields(Settings):
+    lines = ["# Settings", "", "`sekisho.toml` in the state folder.", "", *_section(Settings, "")]
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def _section(section: type[msgspec.Struct], within: str) -> list[str]:
+    """A section's own settings, then the sections within it."""
+    lines = [inspect.cleandoc(section.__doc__ or ""), "", "| setting | default |", "|---|---|"]
+    deeper: list[str] = []
+    types = get_type_hints(section)
+    for field in msgspec.structs.fields(section):
         required = field.default is msgspec.NODEFAULT
         default = "required" if required else f"`{msgspec.json.encode(field.default).decode()}`"
         lines.append(f"| `{field.name}` | {default} |")
-    return "\n".join(lines) + "\n"
+        kind = types[field.name]
+        for one in (kind, *get_args(kind)):
+            if isinstance(one, type) and issubclass(one, msgspec.Struct):
+                name = f"{within}{field.name}"
+                heading = f"[[{name}]]" if get_origin(kind) is tuple else f"[{name}]"
+                deeper += [f"## `{heading}`", "", *_section(one, f"{name}.")]
+    return [*lines, "", *deeper]
 
 
 def commands() -> str:
