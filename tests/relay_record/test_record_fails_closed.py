@@ -28,8 +28,8 @@ PIECE = 500_000
 
 @pytest.fixture
 def full_disk() -> Iterator[None]:
-    """No file of this process grows beyond LARGEST: the kernel itself refuses the rest (setrlimit(2)). The ledger's stay
-    far below."""
+    """No file of this process grows beyond LARGEST: the kernel itself refuses the rest (setrlimit(2)). Those of the ledger
+    stay far below."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, before[1]))
@@ -125,7 +125,7 @@ def test_a_process_whose_disk_fills_sends_nothing_unrecorded(tmp_path: Path) -> 
 
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
 
     run = subprocess.run(
         [sys.executable, str(DRIVER), str(tmp_path), "1000000"],
@@ -143,6 +143,6 @@ def test_a_process_whose_disk_fills_sends_nothing_unrecorded(tmp_path: Path) -> 
         async with opened_ledger(tmp_path) as ledger:
             held = await shown(ledger, tmp_path / "recordings", recording)
             assert held.startswith(run.stdout)
-            assert len(run.stdout) > 10_000
+            assert len(run.stdout) > LARGEST // 4
 
     asyncio.run(check())
