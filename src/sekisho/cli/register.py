@@ -19,12 +19,14 @@ from sqlalchemy import select
 
 from sekisho.cli.client_acts import approve_hop, countersign
 from sekisho.faults import Fault, Language, preferred_language
-from sekisho.ledger import Erased, Ledger
+from sekisho.ledger import Commitment, Erased, Ledger, Recorded
+from sekisho.people.ssh_keys import read_public_key
 from sekisho.people.tables import persons
 from sekisho.register.campaigns import Progress, answer, read_answers, read_progress
 from sekisho.register.catalogue import find_catalogue, find_target, organisation_names
+from sekisho.register.changes import change_catalogue
 from sekisho.register.erasure import sweep as sweep_tasks
-from sekisho.register.facts import CampaignOpened, TargetAdded, TargetScanned
+from sekisho.register.facts import CampaignOpened, DatasetAdded, TargetAdded, TargetScanned
 from sekisho.register.faults import FILE_UNREADABLE, UNKNOWN_PERSON, UNKNOWN_TARGET
 from sekisho.register.graph import mermaid
 from sekisho.register.intake import take_in
@@ -152,9 +154,17 @@ def export(path: Path, state: Path) -> None:
 
 @register.command()
 @click.argument("target")
+@click.option("--protocol", type=click.Choice(["postgres", "ssh"]), default="postgres", show_default=True)
 @click.option("--host", required=True)
-@click.option("--port", type=click.IntRange(1, 65535), default=5432, show_default=True)
-@click.option("--database", required=True)
+@click.option("--port", type=click.IntRange(1, 65535), help="5432 for postgres, 22 for ssh, when not given.")
+@click.option("--database", default="", help="For postgres.")
+@click.option(
+    "--host-key",
+    "host_keys",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="For ssh: the server's ssh_host_*_key.pub; it must show one of them.",
+)
 @click.option("--operator", required=True, metavar="ORGANISATION", help="Whose staff maintain it.")
 @click.option(
     "--tls-ca", type=click.Path(exists=True, path_type=Path), help="PEM file; without it, loopback only."
@@ -164,33 +174,77 @@ def export(path: Path, state: Path) -> None:
 @_BY
 def target(
     target: str,
+    protocol: str,
     host: str,
-    port: int,
+    port: int | None,
     database: str,
+    host_keys: tuple[Path, ...],
     operator: str,
     tls_ca: Path | None,
     unknown_lineage: str,
     state: Path,
     by: str,
 ) -> None:
-    """Register a PostgreSQL server that holds clients' data, or change what is registered of it."""
+    """Register a server that holds clients' data, or change what is registered of it."""
+    if (protocol == "ssh") == bool(database) or (protocol == "ssh") != bool(host_keys):
+        raise click.UsageError("postgres needs --database; ssh needs --host-key, and knows no --database")
+    keys = tuple(read_public_key(path.read_text(encoding="utf-8"))[0] for path in host_keys)
     certificate = tls_ca.read_text() if tls_ca else ""
 
     async def run(ledger: Ledger) -> None:
         await _must_be_known(ledger, by)
         fact = TargetAdded(
             target=target,
-            protocol="postgres",
+            protocol=protocol,
             host=host,
-            port=port,
+            port=port or (22 if protocol == "ssh" else 5432),
             database=database,
             tls_ca=certificate,
             unknown_lineage=unknown_lineage,
             operator=operator,
+            host_keys=keys,
         )
         await ledger.record(fact, by=by, about=target)
 
     _with_ledger(state, run)
+
+
+@register.command(name="ssh-dataset")
+@click.argument("dataset")
+@click.option("--organisation", required=True, help="The client whose data it is.")
+@click.option("--target", required=True, help="A target for ssh.")
+@click.option("--role", required=True, help="The account on the target; certificates name it.")
+@click.option("--name", required=True)
+@click.option("--reason", required=True)
+@_STATE
+@_BY
+def ssh_dataset(
+    dataset: str, organisation: str, target: str, role: str, name: str, reason: str, state: Path, by: str
+) -> None:
+    """Propose a client's dataset that is worked on in a terminal; a second person agrees in the console."""
+
+    async def run(ledger: Ledger) -> Recorded:
+        await _must_be_known(ledger, by)
+        async with ledger.read() as connection:
+            found = await find_target(connection, target)
+            known = await organisation_names(connection)
+        if found is None or found.protocol != "ssh":
+            raise Fault(UNKNOWN_TARGET, target=target)
+        if organisation not in known:
+            raise click.UsageError(f"{organisation} is no registered organisation")
+        added = DatasetAdded(
+            dataset=dataset,
+            organisation=organisation,
+            target=target,
+            name=name,
+            role=role,
+            secret=Commitment(""),
+            tables=(),
+        )
+        return await change_catalogue(ledger, added, by=by, reason=reason)
+
+    recorded = _with_ledger(state, run)
+    click.echo(f"{recorded.fact} {recorded.leaf_hash.hex()}")
 
 
 @register.command()

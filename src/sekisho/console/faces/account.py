@@ -1,4 +1,4 @@
-"""What is mine: who I am here, my sessions, my passkeys, my tokens of the API."""
+"""What is mine: who I am here, my sessions, my passkeys, my SSH keys, my tokens of the API."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
@@ -17,7 +17,8 @@ from sekisho.console.viewer import ActorDep, HouseDep, Viewer
 from sekisho.faults import Fault
 from sekisho.notify.tables import addresses
 from sekisho.people.identity import Authenticated
-from sekisho.people.tables import api_tokens, find_identities, passkeys
+from sekisho.people.ssh_keys import add_ssh_key, revoke_ssh_key
+from sekisho.people.tables import api_tokens, find_identities, passkeys, ssh_keys
 
 face: Final = Face("me")
 
@@ -65,6 +66,13 @@ class MyProvider(BaseModel):
     label: str
 
 
+class MySshKey(BaseModel):
+    key: str
+    kind: str
+    label: str
+    added: datetime
+
+
 class MeView(BaseModel):
     """Who I am here, and what I hold. `notices_by` is how notices reach me, null where they do not."""
 
@@ -75,6 +83,7 @@ class MeView(BaseModel):
     roles: list[MyRole]
     sessions: list[MySession]
     passkeys: list[MyPasskey]
+    ssh_keys: list[MySshKey]
     tokens: list[MyToken]
     identities: list[MyIdentity]
     providers: list[MyProvider]
@@ -83,13 +92,20 @@ class MeView(BaseModel):
 
 @face.shows("/me", "me.html")
 async def read_me(house: HouseDep, viewer: Me) -> MeView:
-    """Who I am here: roles, sessions, passkeys, tokens."""
+    """Who I am here: roles, sessions, passkeys, SSH keys, tokens."""
     now = house.now()
     async with house.ledger.read() as connection:
         live = await house.sessions.live(connection)
         keys = (
             await connection.execute(
                 select(passkeys).where(passkeys.c.person == viewer.account).order_by(passkeys.c.added)
+            )
+        ).all()
+        own_keys = (
+            await connection.execute(
+                select(ssh_keys)
+                .where(ssh_keys.c.person == viewer.account, ssh_keys.c.revoked.is_(None))
+                .order_by(ssh_keys.c.added)
             )
         ).all()
         issued = (
@@ -130,6 +146,10 @@ async def read_me(house: HouseDep, viewer: Me) -> MeView:
         passkeys=[
             MyPasskey(credential=row.credential, label=row.label, added=row.added, used=row.used)
             for row in keys
+        ],
+        ssh_keys=[
+            MySshKey(key=row.key, kind=row.public_key.partition(" ")[0], label=row.label, added=row.added)
+            for row in own_keys
         ],
         tokens=[
             MyToken(
@@ -177,6 +197,25 @@ async def remove_passkey(house: HouseDep, viewer: ActorDep, credential: Id) -> R
         raise Fault(faults.NOT_FOUND, what="passkey")
     await house.passkeys.remove(
         credential, person=viewer.account, by=viewer.person, reason="removed by its person"
+    )
+    return back_to("/me")
+
+
+@face.pages.post("/me/ssh-keys")
+async def register_ssh_key(
+    house: HouseDep,
+    viewer: ActorDep,
+    public_key: Annotated[str, Form(min_length=1, max_length=4096)],
+    label: Annotated[str, Form(max_length=64)] = "",
+) -> RedirectResponse:
+    await add_ssh_key(house.ledger, _who(viewer), public_key, label=label.strip())
+    return back_to("/me")
+
+
+@face.pages.post("/me/ssh-keys/revoke")
+async def revoke_my_ssh_key(house: HouseDep, viewer: ActorDep, key: Id) -> RedirectResponse:
+    await revoke_ssh_key(
+        house.ledger, key, person=viewer.account, by=viewer.person, reason="revoked by its person"
     )
     return back_to("/me")
 

@@ -336,8 +336,8 @@ async def write_target(request: Request, house: HouseDep, viewer: ActorDep) -> R
             houses=_said(houses, viewer),
             wrong=said,
         )
-    protocol = taken.protocol if taken else "postgres"
-    fact = TargetAdded(**{**values, "port": int(values["port"]), "protocol": protocol})  # type: ignore[arg-type]
+    protocol, keys = (taken.protocol, taken.host_keys) if taken else ("postgres", ())
+    fact = TargetAdded(**{**values, "port": int(values["port"]), "protocol": protocol, "host_keys": keys})  # type: ignore[arg-type]
     await house.ledger.record(fact, by=viewer.person, about=fact.target)
     return back_to("/register")
 
