@@ -23,13 +23,14 @@ from sekisho.relay.record.reading import read_account
 from sekisho.relay.record.recordings import Recordings
 
 LARGEST = 24 << 20
+SMALL = 6 << 20  # for a process that writes little pieces
 PIECE = 500_000
 
 
 @pytest.fixture
 def full_disk() -> Iterator[None]:
-    """No file of this process grows beyond LARGEST: the kernel itself refuses the rest (setrlimit(2)). Those of the ledger
-    stay far below."""
+    """No file of this process grows beyond LARGEST: the kernel itself refuses the rest (setrlimit(2)). The files of the
+    ledger stay far below."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, before[1]))
@@ -125,7 +126,7 @@ def test_a_process_whose_disk_fills_sends_nothing_unrecorded(tmp_path: Path) -> 
 
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL, SMALL))
 
     run = subprocess.run(
         [sys.executable, str(DRIVER), str(tmp_path), "1000000"],
@@ -143,6 +144,6 @@ def test_a_process_whose_disk_fills_sends_nothing_unrecorded(tmp_path: Path) -> 
         async with opened_ledger(tmp_path) as ledger:
             held = await shown(ledger, tmp_path / "recordings", recording)
             assert held.startswith(run.stdout)
-            assert len(run.stdout) > LARGEST // 4
+            assert len(run.stdout) > SMALL // 4
 
     asyncio.run(check())
