@@ -1,20 +1,21 @@
 """A list is looked up: its sessions, its clients, its persons; or it is not ours."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pyroaring import BitMap64
 
+from sekisho.trace.answer import answer_of
 from sekisho.trace.attribution import Verdict
 from sekisho.trace.intake import read_list
 from sekisho.trace.lookup import Traced, trace
 from sekisho.trace.registry import Registry
-from tracing.trace_world import make_registry, parties, people, rows_of, write_csv
+from tracing.trace_world import FIRST, NOW, make_registry, parties, people, rows_of, shown, write_csv
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    yield make_registry(tmp_path_factory.mktemp("trace"))[0]
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    return make_registry(tmp_path_factory.mktemp("trace"))[0]
 
 
 def look_up(registry: Registry, path: Path) -> Traced:
@@ -32,9 +33,7 @@ def test_the_sessions_of_a_list_are_named(registry: Registry, tmp_path: Path) ->
     traced = look_up(registry, write_csv(tmp_path / "list.csv", rows))
     assert traced.attribution.verdict is Verdict.PASSED
     assert accused(traced) == {one, other}
-    found = next(
-        f for fit in traced.attribution.fits.values() for f in fit.findings if f.session == one
-    )
+    found = next(f for fit in traced.attribution.fits.values() for f in fit.findings if f.session == one)
     assert found.low <= 0.6 <= found.high
     assert found.lift >= 5
     assert traced.attribution.foreign >= 0.8 * len(strangers)
@@ -67,7 +66,7 @@ def test_a_list_of_strangers_did_not_pass_here(registry: Registry, tmp_path: Pat
 
 
 def test_sessions_that_showed_the_same_are_a_tie(registry: Registry, tmp_path: Path) -> None:
-    made, keys = make_registry(tmp_path)
+    made, _ = make_registry(tmp_path)
     party = parties()[0]
     from pyroaring import BitMap64
 
@@ -97,8 +96,6 @@ def test_a_few_persons_give_leads_and_no_session(registry: Registry, tmp_path: P
 
 
 def test_the_same_list_gives_the_same_answer(registry: Registry, tmp_path: Path) -> None:
-    from sekisho.trace.answer import answer_of
-
     path = write_csv(tmp_path / "list.csv", rows_of(registry, f"s-{parties()[0].id}-6"))
     answers = {answer_of(look_up(registry, path), registry=registry.digest).encoded() for _ in range(2)}
     assert len(answers) == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from pyroaring import BitMap64
+from pyroaring import BitMap, BitMap64
 
 from sekisho.demo.population import Organisation, customers, organisations
 from sekisho.trace.keys import TraceKeys
@@ -60,8 +60,6 @@ def _sessions(party: Organisation, rng: np.random.Generator) -> Iterable[tuple[s
 
 def shown(registry: Registry, session: str) -> tuple[Organisation, list[int]]:
     """Whose session it is, and the numbers of the rows that it was shown."""
-    from pyroaring import BitMap
-
     for party in parties():
         for passed in registry.sessions_of(party.id):
             if passed.session == session:
@@ -77,7 +75,9 @@ def write_csv(path: Path, rows: Sequence[Sequence[str | None]], heading: Sequenc
     return path
 
 
-def rows_of(registry: Registry, session: str, share: float = 1.0, seed: int = 1) -> list[tuple[str | None, ...]]:
+def rows_of(
+    registry: Registry, session: str, share: float = 1.0, seed: int = 1
+) -> list[tuple[str | None, ...]]:
     """A part, at random, of what a session was shown."""
     party, members = shown(registry, session)
     rng = np.random.default_rng(seed)

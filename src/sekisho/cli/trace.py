@@ -20,7 +20,7 @@ from sekisho.register.catalogue import find_catalogue, find_target
 from sekisho.service.service import DOOR_SECRET, LOG, open_ledger
 from sekisho.service.settings import read_settings
 from sekisho.trace.answer import Answer, answer_of
-from sekisho.trace.cases import list_cases, read_case, repeat_case, run_case, sessions_shown
+from sekisho.trace.cases import list_cases, openings_of, read_case, repeat_case, run_case, sessions_shown
 from sekisho.trace.intake import Listing, read_list
 from sekisho.trace.keys import TraceKeys
 from sekisho.trace.lookup import trace as look_up
@@ -345,7 +345,8 @@ def export(case: str, out: Path, state: Path) -> None:
     async def write(ledger: Ledger) -> None:
         found = await read_case(ledger, case)
         shown = await sessions_shown(ledger, [one.session for one in found.answer.sessions])
-        for path in await asyncio.to_thread(write_case, out, found, shown, state / LOG):
+        openings = await openings_of(ledger, found)
+        for path in await asyncio.to_thread(write_case, out, found, shown, state / LOG, openings):
             click.echo(path)
 
     _with_ledger(state, write)

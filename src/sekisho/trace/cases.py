@@ -126,6 +126,18 @@ async def read_case(ledger: Ledger, case: str) -> Case:
     return Case(case, msgspec.json.decode(content, type=Answer), tuple(facts))
 
 
+async def openings_of(ledger: Ledger, case: Case) -> dict[str, bytes]:
+    """Salt and content of what the case's facts commit to, by commitment; what was erased is left out."""
+    found: dict[str, bytes] = {}
+    for recorded in case.facts:
+        match recorded.typed():
+            case CaseOpened(name=commitment) | CaseConcluded(answer=commitment):
+                opening = await ledger.opening(commitment)
+                if not isinstance(opening, Erased):
+                    found[commitment] = b"".join(opening)
+    return found
+
+
 async def list_cases(ledger: Ledger) -> list[RowMapping]:
     """The newest first."""
     async with ledger.read() as connection:
