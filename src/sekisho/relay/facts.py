@@ -125,3 +125,25 @@ class SessionClosed(Fact):
     persons: int
     bytes: int
     seen: str
+
+
+@fact("relay.bypass_seen", version=1)
+class BypassSeen(Fact):
+    """Somebody was connected to a target without the checkpoint. `user` and `database` are the target's own names;
+    `address` is "local" for the server's own machine; it and `application` are "" where the checkpoint's login may not
+    see them."""
+
+    target: str
+    user: str
+    application: str
+    address: str
+    database: str
+
+
+@fact("relay.sensor_changed", version=1)
+class SensorChanged(Fact):
+    """Whether the checkpoint can see who else is connected to a target; `reason` is why not, or ""."""
+
+    target: str
+    sees: bool
+    reason: str

@@ -45,6 +45,7 @@ from sekisho.relay.browser import BrowserDoor
 from sekisho.relay.endings import Door, end_of_persons, end_of_tickets
 from sekisho.relay.faults import SESSION_ENDED
 from sekisho.relay.postgres.door import PostgresDoor, ServerTls
+from sekisho.relay.postgres.sensor import Sensor
 from sekisho.relay.record.reading import recover
 from sekisho.relay.record.recordings import Recordings
 from sekisho.relay.ssh.authority import TargetAuthority, load_key
@@ -215,6 +216,9 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             watching = [
                 group.create_task(watch(ledger, house.doors)) for watch in (end_of_persons, end_of_tickets)
             ]
+            if settings.bypass_seconds > 0:
+                sensor = Sensor(ledger, seconds=settings.bypass_seconds, expected=settings.bypass_expected)
+                watching.append(group.create_task(sensor.run()))
             telling = group.create_task(outbox.run())
             watcher = Watcher(
                 ledger,

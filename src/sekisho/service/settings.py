@@ -66,6 +66,8 @@ class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Each `[[openid]]` is a provider of OpenID Connect. `postgres_tls` false is refused on any address but loopback.
     `ssh_listen` "" means no SSH door; `ssh_bind_source` false leaves our address out of the certificates for
     targets, which address translation between them needs.
+    Every `bypass_seconds` (0: never) the checkpoint looks who is connected to a PostgreSQL target without it;
+    `bypass_expected` are the database users that do so by right, such as the application's own.
     """
 
     origin: str
@@ -79,6 +81,8 @@ class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     witnesses: tuple[Witness, ...] = ()
     quorum: int = 0
     workspace_quota_mib: int = 512
+    bypass_seconds: float = 30.0
+    bypass_expected: tuple[str, ...] = ()
     notify: Notify = Notify()
     watch: Watch = Watch()
     openid: tuple[OpenId, ...] = ()

@@ -14,6 +14,7 @@ from sekisho.faults import Fault
 from sekisho.gate.decide import Grant
 from sekisho.register.catalogue import Catalogue, Dataset, Target
 from sekisho.relay import faults
+from sekisho.relay.postgres.backends import backends_at
 from sekisho.relay.postgres.plan import EXPLORABLE, Origin, Origins
 from sekisho.relay.wire import Wire
 from sekisho.wire.postgres import backend as b
@@ -71,9 +72,7 @@ async def open_target(
     return await open_own(target, dataset, secret, settings)
 
 
-async def open_own(
-    target: Target, dataset: Dataset, secret: bytes, settings: dict[str, str]
-) -> OpenTarget:
+async def open_own(target: Target, dataset: Dataset, secret: bytes, settings: dict[str, str]) -> OpenTarget:
     """As `open_target`, for a question of the checkpoint's own: no operator gets anything of the answer."""
     wire: Wire | None = None
     try:
@@ -136,6 +135,7 @@ async def _log_in(
                     reported.append(message)
                 case b.BackendKeyData():
                     key = message
+                    _ours(wire, target, message.process_id)
                 case b.ErrorResponse():
                     raise ConnectionError(f"the target refused the login ({message.sqlstate})")
                 case b.ReadyForQuery() if key is not None:
@@ -144,6 +144,13 @@ async def _log_in(
                 case _:
                     pass
     raise ConnectionError("the target closed the connection")
+
+
+def _ours(wire: Wire, target: Target, process: int) -> None:
+    """The sensor must not take our own connection for somebody else's."""
+    backends = backends_at(target.host, target.port)
+    backends.opened(process)
+    wire.closed.add_done_callback(lambda _: backends.closed(process))
 
 
 async def send_cancel(target: Target, key: b.BackendKeyData) -> None:
