@@ -206,7 +206,8 @@ def target_server(state: Path) -> Iterator[SshServer]:
     (state / SSH_AUTHORITY).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority = load_key(state / SSH_AUTHORITY)
     # A quiet shell with a known prompt, whoever the server's user is.
-    settings = {"ForceCommand": f"env -i PATH=/usr/bin:/bin TERM=xterm LC_ALL=C.UTF-8 PS1='{PROMPT}' "
+    sftp = "case $SSH_ORIGINAL_COMMAND in internal-sftp) exec /usr/lib/openssh/sftp-server;; esac; "
+    settings = {"ForceCommand": f"{sftp}env -i PATH=/usr/bin:/bin TERM=xterm LC_ALL=C.UTF-8 PS1='{PROMPT}' "
                 "HOME=/nonexistent /bin/bash --norc --noprofile -i"}  # fmt: skip
     with ssh_server(authority=public_line(authority, "sekisho"), settings=settings) as server:
         yield server

@@ -27,7 +27,14 @@ from sekisho.relay.workspace.pull import PART, Pull
 from sekisho.relay.workspace.store import Store, Writing, check_name
 
 Opener = Callable[[Admission], Awaitable[asyncssh.SSHClientConnection]]
+_OPEN_SECONDS: Final = 15.0
 _BLOCK: Final = 256 << 10
+
+
+async def _sftp(connection: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient:
+    """Raises TimeoutError: a server that runs something else in its place says nothing that could be waited for."""
+    async with asyncio.timeout(_OPEN_SECONDS):
+        return await connection.start_sftp_client()
 
 
 class FilePull(Pull):
@@ -78,7 +85,7 @@ class FilePull(Pull):
         changed = 0.0
         try:
             try:
-                async with connection, connection.start_sftp_client() as sftp:
+                async with connection, await _sftp(connection) as sftp:
                     found = await sftp.stat(self.what)
                     if found.size is None or not S_ISREG(found.permissions or 0):
                         reason = "it is no plain file"
@@ -87,7 +94,7 @@ class FilePull(Pull):
                     await self._go_on(store, writing, found.size, changed)
                     async with sftp.open(self.what, "rb") as file:
                         await self._take_in(ledger, writing, file)
-            except (asyncssh.Error, OSError) as error:
+            except (asyncssh.Error, OSError, TimeoutError) as error:
                 # Of the reason only its kind: a target can put words into it.
                 values = {"rows": f"{self.rows:,}", "reason": type(error).__name__, "name": self.to + PART}
                 cut = Fault(faults.PULL_CUT, **values)
