@@ -63,6 +63,7 @@ async def test_no_answer_is_undocumented(house: Scene) -> None:
         "session": session,
         "ticket": ticket,
         "dataset": "minato-customers",
+        "sheet": "contracts",
         "line": 3,
         "recording": recording.recording,
     }
