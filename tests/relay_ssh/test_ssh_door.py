@@ -269,8 +269,8 @@ async def test_a_recorder_that_fails_ends_the_session(door: SshCheckpoint) -> No
     ticket = await door.ssh_ticket()
     async with door.shell(ticket) as shell:
         await shell.until(PROMPT)
-        [opened] = await door.told("relay.session_opened")
-        recording = door.service.recordings.live(opened["session"])
+        [opened] = await door.told("record.opened")
+        recording = door.service.recordings.find(opened["recording"])
         assert recording is not None
         recording.fail(Fault(RECORDER_FAILED, reason="no space left"))
         await shell.until("SEK-RECD-001")

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
@@ -117,9 +118,9 @@ class TerminalSession:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(self._run_one(self._show(upstream, terminal))),
-                    group.create_task(self._run_one(self._type(terminal, upstream))),
-                    group.create_task(self._run_one(self._recorder_failing())),
+                    group.create_task(self._run_one(partial(self._show, upstream, terminal))),
+                    group.create_task(self._run_one(partial(self._type, terminal, upstream))),
+                    group.create_task(self._run_one(self._recorder_failing)),
                 ]
                 fault, reason = await asyncio.shield(self._ended)
                 for task in tasks:
@@ -154,10 +155,10 @@ class TerminalSession:
 
     # -- the two directions -------------------------------------------------------------------------------------
 
-    async def _run_one(self, work: Coroutine[None, None, None]) -> None:
+    async def _run_one(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """One of the session's tasks: what it raises ends the session, not the door."""
         try:
-            await work
+            await work()
         except Fault as fault:
             self.end(fault, _REASONS.get(fault.code, "recorder" if "RECD" in fault.code else "refused"))
         except (OSError, TimeoutError):
