@@ -265,10 +265,10 @@ async def test_pages_of_recordings_fit_and_axe_finds_nothing(
                 await no_violation(window.page)
 
 
-async def passed(house: Scene, client: httpx2.AsyncClient, ticket: str) -> str:
-    page = (await client.get(f"/terminal/{ticket}")).text
+async def passed(house: Scene, client: httpx2.AsyncClient, ticket: str, door: str = "ssh") -> str:
+    page = (await client.get(f"/terminal/{ticket}?door={door}")).text
     csrf = page.split('name="csrf" value="')[1].split('"')[0]
-    answer = await client.post(f"/terminal/{ticket}/pass?door=ssh", data={"csrf": csrf})
+    answer = await client.post(f"/terminal/{ticket}/pass?door={door}", data={"csrf": csrf})
     assert answer.status_code == 200, answer.text
     return str(answer.json()["socket_pass"])
 
