@@ -364,6 +364,7 @@ PAGES = {
         "/register/edit/target?target=callcentre",
         "/register/edit/columns/minato-customers",
         "/register/edit/scan",
+        "/alerts",
     ),
 }
 

@@ -31,6 +31,7 @@ class Page(StrEnum):
     POLICY = "policy"
     STATUS = "status"
     RECORDINGS = "recordings"
+    ALERTS = "alerts"
     NOTICES = "notices"
 
 
@@ -61,6 +62,7 @@ OPEN_TO: Final[dict[Page, frozenset[Role]]] = {
     Page.REVIEWS: _roles(Act.BREAK_GLASS, Part.CHECK),
     Page.FACTS: _roles(Act.LOG_KEEP, *_LOOKING),
     Page.REFUSALS: _roles(Act.ALARM_ACKNOWLEDGE, *_LOOKING),
+    Page.ALERTS: _roles(Act.ALARM_ACKNOWLEDGE, *_LOOKING),
     # Two of the consenting roles together give a person a new authenticator, or end a freeze.
     Page.PEOPLE: _roles(Act.OFF_BOARDING, *_LOOKING) | CONSENTING,
     Page.REGISTER: _roles(Act.POLICY, *_SHAPING),

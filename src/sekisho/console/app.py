@@ -23,6 +23,7 @@ from sekisho.console import faults
 from sekisho.console.api import FaultAnswer, answer_of, status_of
 from sekisho.console.faces import (
     account,
+    alerts,
     approver,
     auditor,
     client,
@@ -51,6 +52,7 @@ FACES: Final = (
     workspace,
     approver,
     live,
+    alerts,
     recordings,
     client,
     auditor,

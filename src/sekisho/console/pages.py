@@ -35,6 +35,7 @@ MENU: Final[tuple[tuple[Page | None, str, str], ...]] = (
     (Page.WORK, "/work", marked("My work")),
     (Page.QUEUE, "/queue", marked("Approvals")),
     (Page.LIVE, "/live", marked("Live sessions")),
+    (Page.ALERTS, "/alerts", marked("Alerts")),
     (Page.RECORDINGS, "/recordings", marked("Recordings")),
     (Page.TICKETS, "/tickets", marked("Tickets")),
     (Page.PORTAL, "/portal", marked("Our data")),

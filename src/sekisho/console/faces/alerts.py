@@ -1,0 +1,269 @@
+"""Alerts: what the watch found, explained with its numbers and facts; acknowledged, muted by two.
+
+Nobody is shown an alert about himself or somebody in his chain of command: who could be warned is not the one to hear.
+"""
+
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Final
+
+from fastapi import Depends, Form
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel
+from sqlalchemy import select
+
+from sekisho.console import faults
+from sekisho.console.access import OPEN_TO, Needs, Page, require
+from sekisho.console.facts import LogRead
+from sekisho.console.house import House
+from sekisho.console.lines import FactLine, Organisation, Someone, fact_lines, read_names
+from sekisho.console.pages import Face, back_to
+from sekisho.console.viewer import ActorDep, HouseDep, Viewer
+from sekisho.console.words import JST
+from sekisho.faults import Fault
+from sekisho.gate.duties import tied
+from sekisho.watch.alerts import (
+    OpenAlert,
+    Verdict,
+    acknowledge,
+    approve_mute,
+    ask_mute,
+    effects,
+    end_mute,
+    explain,
+    find_alert,
+    list_alerts,
+    subjects_of,
+)
+from sekisho.watch.facts import MuteAsked
+from sekisho.watch.tables import mutes
+
+face: Final = Face("log")
+_Viewer = Annotated[Viewer, Depends(Needs("log", Page.ALERTS))]
+_Reason = Annotated[str, Form(min_length=1, max_length=1000)]
+
+
+class AlertLine(BaseModel):
+    """One alert. `score` is −log10 of the chance; `state` is open, muted, suspicious, expected or unclear."""
+
+    alert: str
+    seq: int
+    at: datetime
+    detector: str
+    human: Someone | None
+    organisation: Organisation | None
+    score: float
+    certain: bool
+    said: str
+    state: str
+    level: int
+    response: str
+    acknowledged_by: Someone | None
+
+
+class MuteLine(BaseModel):
+    """Alerts of a detector about a human, kept back until `until`; `approved_by` is null until a second agrees."""
+
+    request: str
+    detector: str
+    human: Someone
+    until: datetime
+    reason: str
+    asked_by: Someone
+    approved_by: Someone | None
+
+
+class EffectLine(BaseModel):
+    """How the alerts of a detector were judged, and how many hours that took."""
+
+    detector: str
+    raised: int
+    suspicious: int
+    expected: int
+    unclear: int
+    open: int
+    hours: float
+
+
+class AlertsView(BaseModel):
+    """Open alerts and the latest judged ones; `hidden` counts those about people to whom the viewer is tied."""
+
+    open: list[AlertLine]
+    judged: list[AlertLine]
+    hidden: int
+    mutes: list[MuteLine]
+    effects: list[EffectLine]
+
+
+class AlertView(BaseModel):
+    """One alert with its numbers, the facts it names, and who was told."""
+
+    line: AlertLine
+    claim: float
+    observed: float
+    expected: float
+    signal: bool
+    told: list[Someone]
+    facts: list[FactLine]
+    muted_by: str
+
+
+@face.shows("/alerts", "alerts.html")
+async def read_alerts(house: HouseDep, viewer: _Viewer) -> AlertsView:
+    """What the watch found. The reading is recorded first."""
+    await house.ledger.record(LogRead(view="alerts", filter={}), by=viewer.person, about="log")
+    allowed = viewer.organisations(*OPEN_TO[Page.ALERTS])
+    # What concerns no organisation may concern each.
+    organisations = None if allowed is None else allowed | {""}
+    async with house.ledger.read() as connection:
+        waiting = await list_alerts(connection, open_only=True, organisations=organisations)
+        latest = await list_alerts(connection, organisations=organisations)
+        judged = [one for one in latest if one.acknowledged is not None][:50]
+        kept = list(
+            await connection.execute(select(mutes).where(mutes.c.ended.is_(False)).order_by(mutes.c.seq))
+        )
+        measured = await effects(connection)
+    free = _Free(house, viewer)
+    mine = [one for one in waiting if await free.of(one)]
+    past = [one for one in judged if await free.of(one)]
+    people = {name for row in kept for name in (row.human, row.asked_by, row.approved_by)}
+    async with house.ledger.read() as connection:
+        names = await read_names(connection, people)
+    return AlertsView(
+        open=await _lines(house, viewer, mine),
+        judged=await _lines(house, viewer, past),
+        hidden=len(waiting) - len(mine),
+        mutes=[
+            MuteLine(
+                request=row.request,
+                detector=row.detector,
+                human=names.someone(row.human),
+                until=datetime.fromtimestamp(row.until / 1e6, UTC),
+                reason=row.reason,
+                asked_by=names.someone(row.asked_by),
+                approved_by=names.someone(row.approved_by) if row.approved_by else None,
+            )
+            for row in kept
+        ],
+        effects=[
+            EffectLine(**{name: getattr(one, name) for name in EffectLine.model_fields}) for one in measured
+        ],
+    )
+
+
+class _Free:
+    """Whether the viewer is free of an alert's subjects; asked once for each combination of them."""
+
+    def __init__(self, house: House, viewer: Viewer) -> None:
+        self._house = house
+        self._viewer = viewer
+        self._known: dict[tuple[str, ...], bool] = {}
+
+    async def of(self, alert: OpenAlert) -> bool:
+        raised = alert.raised
+        key = (raised.human, *(str(raised.values.get(name, "")) for name in ("owner", "account", "asker")))
+        if key not in self._known:
+            subjects = await subjects_of(self._house.ledger, raised)
+            self._known[key] = not any(tied(self._viewer.actor, one) for one in subjects)
+        return self._known[key]
+
+
+async def _lines(house: House, viewer: Viewer, found: list[OpenAlert]) -> list[AlertLine]:
+    people = {name for one in found for name in (one.raised.human, one.acknowledged_by)} - {""}
+    async with house.ledger.read() as connection:
+        names = await read_names(connection, people, {one.raised.organisation for one in found} - {""})
+    return [
+        AlertLine(
+            alert=one.raised.alert,
+            seq=one.seq,
+            at=one.at,
+            detector=one.raised.detector,
+            human=names.someone(one.raised.human) if one.raised.human else None,
+            organisation=names.organisation(one.raised.organisation) if one.raised.organisation else None,
+            score=round(one.raised.score, 1),
+            certain=one.raised.certain,
+            said=explain(one.raised)[viewer.language],
+            state=one.verdict or ("muted" if one.raised.muted else "open"),
+            level=one.level,
+            response=one.response,
+            acknowledged_by=names.someone(one.acknowledged_by) if one.acknowledged_by else None,
+        )
+        for one in found
+    ]
+
+
+@face.shows("/alerts/{alert}", "alert.html")
+async def read_alert(house: HouseDep, viewer: _Viewer, alert: str) -> AlertView:
+    """One alert. The reading is recorded first."""
+    found = await _find(house, viewer, alert)
+    await house.ledger.record(LogRead(view="alert", filter={"alert": alert}), by=viewer.person, about=alert)
+    raised = found.raised
+    facts = [one for ref in raised.refs[-20:] for one in await house.ledger.facts(ref, 1)]
+    async with house.ledger.read() as connection:
+        names = await read_names(connection, raised.to)
+    return AlertView(
+        line=(await _lines(house, viewer, [found]))[0],
+        claim=round(raised.claim, 1),
+        observed=raised.observed,
+        expected=round(raised.expected, 1),
+        signal=raised.signal != "",
+        told=[names.someone(one) for one in raised.to],
+        facts=await fact_lines(house.ledger, facts),
+        muted_by=raised.muted,
+    )
+
+
+async def _find(house: House, viewer: Viewer, alert: str) -> OpenAlert:
+    """Raises Fault NOT_FOUND, also for an alert that is not the viewer's: that there is one is not told."""
+    async with house.ledger.read() as connection:
+        found = await find_alert(connection, alert)
+    allowed = viewer.organisations(*OPEN_TO[Page.ALERTS])
+    if (
+        found is None
+        or (allowed is not None and found.raised.organisation not in allowed | {""})
+        or not await _Free(house, viewer).of(found)
+    ):
+        raise Fault(faults.NOT_FOUND, what=alert[:64])
+    return found
+
+
+@face.pages.post("/alerts/{alert}/acknowledge")
+async def acknowledge_alert(
+    house: HouseDep, viewer: ActorDep, alert: str, verdict: Annotated[Verdict, Form()], reason: _Reason
+) -> RedirectResponse:
+    require(Page.ALERTS, viewer)
+    await _find(house, viewer, alert)
+    await acknowledge(house.ledger, alert, verdict=verdict, reason=reason, by=viewer.person)
+    return back_to("/alerts")
+
+
+@face.pages.post("/alerts/{alert}/mute")
+async def mute_alert(
+    house: HouseDep, viewer: ActorDep, alert: str, until: Annotated[date, Form()], reason: _Reason
+) -> RedirectResponse:
+    """Ask that the like of it be kept back, to the end of a day; a second person must agree."""
+    require(Page.ALERTS, viewer)
+    raised = (await _find(house, viewer, alert)).raised
+    end = datetime.combine(until, time(23, 59, 59), JST)
+    asked = MuteAsked(
+        detector=raised.detector,
+        human=raised.human,
+        organisation=raised.organisation,
+        until=int(end.timestamp() * 1e6),
+        reason=reason,
+    )
+    await ask_mute(house.ledger, asked, by=viewer.person, now=house.now())
+    return back_to("/alerts")
+
+
+@face.pages.post("/mutes/{request}/approve")
+async def approve(house: HouseDep, viewer: ActorDep, request: str) -> RedirectResponse:
+    require(Page.ALERTS, viewer)
+    await approve_mute(house.ledger, request, by=viewer.person)
+    return back_to("/alerts")
+
+
+@face.pages.post("/mutes/{request}/end")
+async def end(house: HouseDep, viewer: ActorDep, request: str) -> RedirectResponse:
+    require(Page.ALERTS, viewer)
+    await end_mute(house.ledger, request, reason="ended at the console", by=viewer.person)
+    return back_to("/alerts")
