@@ -184,13 +184,22 @@ class ActOne:
         ok = all(run.status != 0 for run in runs)
         title = ("Around the checkpoint, directly to the database", "関所を通らず、データベースに直接つなぐ")
         self._show(title, f"psql -h {server.host} -p {server.port} -U {callcentre.ROLE}", runs[0], None, ok)
-        note = (
+        self._stage.say(
             "    the database knows only the checkpoint's secret; this never reached the checkpoint, so no fact",
             "    接続用の秘密は関所しか知らない。関所を通っていないので事実の記録はない",
         )
-        self._stage.say(*note)
         if await self._ledger.size() < before:
             raise RuntimeError("the ledger shrank")
+        # Whoever has an account of the database's own gets in; the checkpoint sees that somebody is there.
+        who, password = server.superuser, server.superuser_password
+        run = await psql(
+            *(server.host, server.port, who, password, "postgres", "-X", "-c", "SELECT pg_sleep(3)"),
+            sslmode="require",
+        )
+        fact = await self._fact_since(before, "relay.bypass_seen")
+        title = ("The same with an account of the database's own", "データベース自身のアカウントで直接つなぐ")
+        asked = f"psql -h {server.host} -p {server.port} -U {who}"
+        self._show(title, asked, run, fact, run.status == 0 and fact is not None)
 
     # -- the administrator --------------------------------------------------------------------------------------
 
