@@ -4,6 +4,8 @@ import asyncio
 import ssl
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sekisho.relay.tls import TlsChannel
 from sekisho.relay.wire import Wire
@@ -68,6 +70,34 @@ def test_an_altered_record_is_refused(certificates: Certificates) -> None:
     carried[-1] ^= 1
     with pytest.raises(ssl.SSLError):
         server.receive(bytes(carried))
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 40), st.booleans()), max_size=40))
+@settings(max_examples=25, deadline=None)
+def test_channels_do_not_meet_in_what_openssl_reads_and_writes(
+    certificates: Certificates, turns: list[tuple[int, int, bool]]
+) -> None:
+    """All channels share two buffers: an incomplete record, or a spoilt one, of one must not reach another."""
+    pairs = [(client_of(certificates), server_of(certificates)) for _ in range(3)]
+    for client, server in pairs:
+        shake(client, server)
+    said, heard, way = [b""] * 3, [b""] * 3, [b""] * 3
+    for number, (which, size, spoil) in enumerate(turns):
+        client, server = pairs[which]
+        if server.ended:
+            continue
+        word = b"%d." % number
+        said[which] += word
+        way[which] += client.send(word)
+        piece, way[which] = way[which][:size], way[which][size:]
+        heard[which] += server.receive(piece)
+        if spoil and which == 2:  # its own end, and nobody else's
+            with pytest.raises(ssl.SSLError):
+                server.receive(way[which] + b"\x17\x03\x03\x00\x20" + bytes(32))
+            server.ended = True
+    for which, (_, server) in enumerate(pairs):
+        if not server.ended:
+            assert heard[which] + server.receive(way[which]) == said[which]
 
 
 async def test_bytes_in_clear_before_the_handshake_are_refused(certificates: Certificates) -> None:
