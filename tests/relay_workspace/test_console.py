@@ -85,6 +85,8 @@ async def test_a_worker_asks_pulls_looks_and_puts_in(house: House) -> None:
         assert answer.status_code == 303
         assert "memo.txt" in (await client.get(path)).text
         assert "Into the workspace" in (await client.get("/work")).text
+    async with browser(house, "mori") as approver:
+        assert "Pulled into the workspace" in (await approver.get(f"/tickets/{ticket}")).text
     async with browser(house, "mori") as other:
         assert (await other.get(path)).status_code == 403
         assert (await other.get(link[1])).status_code == 403

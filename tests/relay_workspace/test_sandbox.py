@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -195,6 +196,60 @@ async def test_only_known_commands_run(tmp_path: Path) -> None:
         python.close()
     finally:
         await box.close()
+
+
+async def test_it_never_runs_as_root(tmp_path: Path) -> None:
+    box = await Sandbox.start(made(tmp_path), SEAT)
+    try:
+        child = Path(f"/proc/{box.pid}/task/{box.pid}/children").read_text().split()[0]
+        for pid in (str(box.pid), child):
+            status = Path(f"/proc/{pid}/status").read_text()
+            [line] = [line for line in status.splitlines() if line.startswith("Uid:")]
+            wanted = os.getuid() or sandbox._USERS
+            assert min(map(int, line.split()[1:])) >= wanted
+            assert "NoNewPrivs:\t1" in status
+    finally:
+        await box.close()
+
+
+ORDINARY = """
+import asyncio, sys
+from pathlib import Path
+from sekisho.relay.workspace.sandbox import Sandbox, Seat
+from sekisho.relay.workspace.store import Store
+
+async def main():
+    box = await Sandbox.start(Store.open(Path(sys.argv[1]), bytes(32), quota=1 << 20), Seat("sato.T-1", "callcentre"))
+    terminal = await box.shell(("python", "-c", "open('x', 'w').write('kept'); print(6 * 7)"), 80, 24)
+    said = b""
+    while chunk := await terminal.read():
+        said += chunk
+    await box.write_back()
+    print(said.strip().decode(), *box._store.files)
+    await box.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the other tests show it when they do not run as root")
+def test_it_runs_for_an_ordinary_user_too() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o777)
+        user = ["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", "--"]
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        readable = subprocess.run([*user, "test", "-r", sandbox.__file__], check=False).returncode == 0
+        if not readable:
+            pytest.skip("an ordinary user cannot read this checkout")
+        done = subprocess.run(
+            [*user, "/usr/bin/python3", "-c", ORDINARY, f"{folder}/w"],
+            capture_output=True, text=True, env=environment, cwd="/", check=False,
+        )  # fmt: skip
+        assert done.stdout == "42 x\n", done.stderr[-2000:]
 
 
 def test_clear_swap_is_told_from_encrypted_and_compressed(tmp_path: Path) -> None:

@@ -44,7 +44,9 @@ from sekisho.gate.policy import Policy
 from sekisho.gate.refusal import Refusal
 from sekisho.gate.tables import tickets
 from sekisho.gate.tickets import approve_ticket, close_ticket, read_ticket, require_standing
+from sekisho.ledger import Connection
 from sekisho.relay.tables import sessions
+from sekisho.relay.workspace.tables import pulls
 
 face: Final = Face("tickets")
 _Approver = Annotated[Viewer, Depends(Needs("tickets", Page.QUEUE))]
@@ -245,6 +247,32 @@ async def read_all_tickets(
     return TicketsView(tickets=lines, next=lines[-1].requested if len(lines) == PAGE else None)
 
 
+class PulledLine(BaseModel):
+    """Something that was pulled into the ticket's workspace: "query" or "file"; "complete" or "cut"."""
+
+    at: datetime
+    source: str
+    rows: int
+    persons: int
+    bytes: int
+    outcome: str
+
+
+async def _pulled(connection: Connection, ticket: str) -> list[PulledLine]:
+    query = select(pulls).where(pulls.c.ticket == ticket).order_by(pulls.c.seq.desc()).limit(PAGE)
+    return [
+        PulledLine(
+            at=row.at,
+            source=row.source,
+            rows=row.rows,
+            persons=row.persons,
+            bytes=row.bytes,
+            outcome=row.outcome,
+        )
+        for row in await connection.execute(query)
+    ]
+
+
 class TicketView(BaseModel):
     """One ticket: what was asked, what is spent, its sessions, and its lines in the log."""
 
@@ -252,6 +280,7 @@ class TicketView(BaseModel):
     reasons: list[Reveal]
     budgets: list[Budget]
     sessions: list[SessionLine]
+    pulls: list[PulledLine]
     facts: list[FactLine]
     usual: Usual
 
@@ -271,6 +300,7 @@ async def read_one_ticket(house: HouseDep, viewer: _Onlooker, ticket: str) -> Ti
         of_ticket = session_query().where(sessions.c.ticket == ticket).limit(PAGE)
         done = await read_sessions(connection, of_ticket)
         asked = (await read_requests(connection, [ticket])).get(ticket)
+        pulled = await _pulled(connection, ticket)
     await house.ledger.record(
         LogRead(view="ticket", filter={"ticket": ticket}), by=viewer.person, about=ticket
     )
@@ -281,6 +311,7 @@ async def read_one_ticket(house: HouseDep, viewer: _Onlooker, ticket: str) -> Ti
         reasons=reveals(asked) if asked else [],
         budgets=(await read_budgets(house, lines))[ticket],
         sessions=done,
+        pulls=pulled,
         facts=await fact_lines(house.ledger, facts),
         usual=_said(usual),
     )
