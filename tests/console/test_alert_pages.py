@@ -5,23 +5,27 @@ from datetime import timedelta
 
 import pytest
 
-from checkpoint_under_test import WIDE
+from checkpoint_under_test import limits
 from console.console_scene import Scene
 from sekisho.console.viewer import csrf_of
-from sekisho.gate.facts import Limits
+from sekisho.ledger import values_of
+from sekisho.relay.facts import Statement
 from sekisho.watch.facts import AlertRaised
 
 pytestmark = pytest.mark.e2e
 
 
 async def theft(house: Scene) -> AlertRaised:
-    """sato reads all of a table twice under a ticket for a hundred persons; the meter is switched off for it."""
-    limits = Limits(**{name: getattr(WIDE, name) for name in WIDE.__struct_fields__ if name != "ticket_persons"}, ticket_persons=600)  # fmt: skip
-    ticket = await house.checkpoint.ticket(limits=limits)
-    sql = "SELECT customer_id, plan FROM minato.customers WHERE customer_id <= 500"
-    await house.checkpoint.psql(ticket, sql)
-    # Whoever holds the ledger's keys could let more pass than the ticket: the watch compares by itself.
-    await house.checkpoint.psql(ticket, sql)
+    """sato reads through the door under a ticket for fifty; then a door that was tampered with passes 5,000 more."""
+    ticket = await house.checkpoint.ticket(limits=limits(ticket_persons=50))
+    await house.checkpoint.psql(
+        ticket, "SELECT customer_id, plan FROM minato.customers WHERE customer_id <= 9"
+    )
+    [honest] = await house.checkpoint.facts("relay.statement")
+    statement = honest.typed()
+    assert isinstance(statement, Statement)
+    more = Statement(**{**values_of(statement), "persons": 5_000, "rows": 5_000, "number": 99})
+    await house.checkpoint.ledger.record(more, by="sato", about=honest.about)
     async with asyncio.timeout(30):
         while not (found := await house.checkpoint.facts("watch.alert_raised")):
             await house.checkpoint.ledger.wait_turn(0.2)
@@ -52,14 +56,19 @@ async def test_an_alert_is_seen_judged_and_muted_by_those_who_are_free_of_it(hou
         until = (house.today() + timedelta(days=5)).isoformat()
         asked = await client.post(f"{page}/mute", data={"csrf": csrf, "until": until, "reason": "moving"})
         assert asked.status_code == 403  # the privacy officer agrees to a mute, and asks for none
-        forged = await client.post(f"{page}/acknowledge", data={"csrf": "x", "verdict": "expected", "reason": "r"})
+        forged = await client.post(
+            f"{page}/acknowledge", data={"csrf": "x", "verdict": "expected", "reason": "r"}
+        )
         assert forged.status_code == 403
     async with house.client("moto") as client:
         csrf = csrf_of(client.cookies["__Host-sekisho"])
-        wrong = await client.post(f"{page}/acknowledge", data={"csrf": csrf, "verdict": "fine", "reason": "r"})
+        wrong = await client.post(
+            f"{page}/acknowledge", data={"csrf": csrf, "verdict": "fine", "reason": "r"}
+        )
         assert wrong.status_code == 422
         done = await client.post(
-            f"{page}/acknowledge", data={"csrf": csrf, "verdict": "suspicious", "reason": "twice the same list"}
+            f"{page}/acknowledge",
+            data={"csrf": csrf, "verdict": "suspicious", "reason": "twice the same list"},
         )
         assert done.status_code == 303
         again = await client.get("/alerts", headers={"accept-language": "ja"})

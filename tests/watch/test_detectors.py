@@ -334,6 +334,37 @@ def test_the_daily_budget_lets_the_highest_through() -> None:
     assert run("ticket_mismatch", tickets, daily=3)[-1].human == "p9"
 
 
+def test_the_same_persons_again_are_the_same_persons() -> None:
+    """Two sessions of one ticket count the same people; the meter, which knows whom it counted, says so."""
+
+    def lease(when: int, persons: int, ever: int) -> Observation:
+        return see("lease", when, ticket="T-1", client="minato", persons=persons, rows=ever)
+
+    def read(when: int) -> Observation:
+        return see("read", when, ticket="T-1", client="minato", persons=50)
+
+    asked = ticket("T-1", at(0, 0), 60)
+    twice = [
+        lease(at(0, 1), 64, 64),
+        read(at(0, 1, 1)),
+        lease(at(0, 1, 2), -14, -14),
+        read(at(0, 2)),
+        read(at(0, 3)),
+    ]
+    assert not run("ticket_mismatch", [*asked, *twice])
+    engine = Engine()
+    for one in in_order([*asked, *twice]):
+        engine.step(one)
+    assert engine.known.tickets["T-1"].used == 50
+    assert engine.known.metered["sato|minato"] == 50
+    # A door that lets rows past its meter contradicts it: within one session nobody is counted twice.
+    assert run(
+        "ticket_mismatch", [*asked, *twice, see("read", at(0, 4), ticket="T-1", client="minato", persons=900)]
+    )
+    others = [lease(at(0, 4), 150, 150), *[read(at(0, 4, n)) for n in range(1, 4)]]
+    assert run("ticket_mismatch", [*asked, *twice, *others])
+
+
 def test_a_signal_from_outside_lowers_what_is_needed_for_that_client_only() -> None:
     asked = ticket("T-1", at(0, 0), 20)
     read = see("read", at(0, 2), persons=55, ticket="T-1", client="minato")

@@ -117,7 +117,9 @@ async def listeners(ledger: Ledger) -> list[Listener]:
     async with ledger.read() as connection:
         rows = list(await connection.execute(query))
     found = []
-    for row in rows:  # with the connection given back: those who hold one and wait for another could block all
+    for (
+        row
+    ) in rows:  # with the connection given back: those who hold one and wait for another could block all
         standing = await read_standing(ledger, row.person)
         if standing is not None:
             found.append(Listener(standing.actor, row.unit))

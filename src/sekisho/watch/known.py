@@ -39,7 +39,10 @@ class Ticket(msgspec.Struct, array_like=True):
     place: str = ""
     approved: bool = False
     ended: bool = False
-    used: int = 0  # persons
+    used: int = 0  # persons, each once as far as the meter tells
+    leased: int = (
+        0  # what the meter holds for this ticket, never less than it used; 0 where there is no meter
+    )
     last: int = 0
 
 
@@ -69,6 +72,7 @@ class Known(msgspec.Struct):
     clients: dict[str, Client] = {}
     tickets: dict[str, Ticket] = {}
     sessions: dict[str, Session] = {}
+    metered: dict[str, int] = {}  # human|client -> different persons ever, as the meter holds them
     rotas: dict[str, list[int]] = {}  # unit -> active hours in 48 slots
     things: dict[int, int] = {}  # hashes of terminals and media -> how many humans used them
     tickets_used: bool = False  # whether this house works with tickets at all
@@ -77,7 +81,7 @@ class Known(msgspec.Struct):
     day: int = 0  # days since 1970, local
     slot: int = 0  # 0-47: the hour, and 24 more at the weekend
     ticket: Ticket | None = None
-    before: int = 0  # persons of the ticket before this observation
+    fresh: int = 0  # persons of this observation whom its ticket had not counted yet
     idle: int = 0  # days since this human last did anything
 
     def learn(self, o: Observation) -> None:
@@ -90,8 +94,9 @@ class Known(msgspec.Struct):
         self.human = human = self.accounts.get(actor, actor)
         self.pair = f"{human}|{o.client}"
         self.ticket = None
+        self.fresh = o.persons
         self.idle = 0
-        if human and o.kind not in ("person", "account", "beat"):
+        if human and o.kind not in ("person", "account", "beat", "lease"):
             who = self.humans.get(human)
             if who is None:
                 who = self.humans[human] = Human(first=o.at)
@@ -105,8 +110,16 @@ class Known(msgspec.Struct):
             ticket = self.tickets.get(o.ticket)
             self.ticket = ticket
             if ticket is not None and o.persons and o.kind in ("read", "pull"):
-                self.before = ticket.used
-                ticket.used += o.persons
+                # Another session of the ticket counts the same persons anew; the meter, over all of them, does not.
+                before, used = ticket.used, ticket.used + o.persons
+                session = self.sessions.get(o.session)
+                here = o.persons
+                if session is not None:
+                    session.persons += o.persons
+                    here = session.persons
+                # A session counts each person once: more than the meter holds in one session went past the meter.
+                ticket.used = min(used, max(before, ticket.leased, here)) if ticket.leased else used
+                self.fresh = ticket.used - before
                 ticket.last = o.at
         learner = _LEARNERS.get(o.kind)
         if learner is not None:
@@ -211,6 +224,16 @@ def _logoff(known: Known, o: Observation) -> None:
     known.sessions.pop(o.session, None)
 
 
+def _lease(known: Known, o: Observation) -> None:
+    """`persons` of the ticket's account, `rows` of that of human (`actor`) and client; negative when given back."""
+    if known.ticket is not None:
+        known.ticket.leased += o.persons
+        if o.persons < 0:
+            known.ticket.used = min(known.ticket.used, known.ticket.leased)
+    if o.rows:
+        known.metered[known.pair] = known.metered.get(known.pair, 0) + o.rows
+
+
 def _outside(known: Known, o: Observation) -> None:
     known.clients.setdefault(o.client, Client()).raised = o.at + RAISED_DAYS * DAY
 
@@ -224,6 +247,7 @@ _LEARNERS: Final = {
     "ticket_end": _ticket_end,
     "logon": _logon,
     "logoff": _logoff,
+    "lease": _lease,
     "outside": _outside,
 }
 

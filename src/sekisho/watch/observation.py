@@ -39,6 +39,7 @@ Kind = Literal[
     "beat",  # a source is alive; also how time passes when nothing else happens
     "gap",  # something of the record is missing or wrong
     "count",  # another sensor's figure for the same thing
+    "lease",  # the meter's own count of different persons: of a ticket, and of a human and client
     "canary",
     "outside",  # a complaint, a client's inquiry, the police
 ]

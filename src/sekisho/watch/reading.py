@@ -177,6 +177,23 @@ def _person(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
     }
 
 
+def _lease(field: str, sign: int) -> Callable[[dict[str, Any], _Leaf], dict[str, Any]]:
+    """The accounts of a lease: "ticket:NAME", "client:PERSON:ORGANISATION", and a day's, which we don't need."""
+
+    def values(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
+        found: dict[str, Any] = {"actor": "", "session": d["session"]}
+        for account, (persons, _) in d[field].items():
+            scope, _, rest = account.partition(":")
+            if scope == "ticket":
+                found |= {"ticket": rest, "persons": sign * persons}
+            elif scope == "client":
+                person, _, organisation = rest.partition(":")
+                found |= {"actor": person, "client": organisation, "rows": sign * persons}
+        return found
+
+    return values
+
+
 def _left(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
     last = date.fromisoformat(d["last_day"])
     # The end of the last day in Japan.
@@ -222,6 +239,8 @@ READERS: Final[dict[str, Callable[[_Leaf], Observation]]] = {
             "place": "workspace",
         },
     ),
+    "gate.budget_leased": _seen("lease", _lease("leased", 1)),
+    "gate.budget_settled": _seen("lease", _lease("given_back", -1)),
     "gate.access_refused": _seen("refused", _refused),
     "gate.ticket_requested": _seen("ticket", _asked),
     "gate.break_glass_opened": _seen("ticket", _glass),

@@ -23,10 +23,10 @@ def look(share: Share, o: Observation, known: Known) -> Finding | None:
     if not o.persons or not o.client:
         return None
     ticket = known.ticket
-    beyond = o.persons if ticket is None else max(0, min(o.persons, ticket.used - ticket.expected))
+    beyond = o.persons if ticket is None else max(0, min(known.fresh, ticket.used - ticket.expected))
     share.beyond += beyond
     if ticket is not None and ticket.expected <= BULK:
-        share.lookups += o.persons - beyond
+        share.lookups += known.fresh - beyond
     population = known.population(o.client)
     if not population:
         return None

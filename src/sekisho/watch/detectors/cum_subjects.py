@@ -27,7 +27,7 @@ class Seen(Memory):
 
 
 def look(seen: Seen, o: Observation, known: Known) -> Finding | None:
-    amount = o.persons
+    amount = known.fresh
     if o.subjects:
         before = seen.sketch.count()
         for subject in o.subjects:
@@ -36,6 +36,8 @@ def look(seen: Seen, o: Observation, known: Known) -> Finding | None:
     if not amount or not o.client:
         return None
     seen.lifetime += amount
+    if metered := known.metered.get(known.pair):
+        seen.lifetime = min(seen.lifetime, metered)
     ticket = known.ticket
     if ticket is not None and ticket.approved:
         if ticket.used <= ticket.expected:

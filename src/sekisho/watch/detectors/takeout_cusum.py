@@ -22,7 +22,7 @@ class Excess(Memory):
 
 def look(excess: Excess, o: Observation, known: Known) -> Finding | None:
     ticket = known.ticket
-    over = o.persons if ticket is None else min(o.persons, ticket.used - ticket.expected)
+    over = o.persons if ticket is None else min(known.fresh, ticket.used - ticket.expected)
     if known.day != excess.day:
         excess.total = max(0.0, excess.total - ALLOWANCE)
         excess.day = known.day
