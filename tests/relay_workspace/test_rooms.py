@@ -5,6 +5,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Awaitable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from sekisho.faults import Fault, FaultKind
 from sekisho.gate import faults as gate_faults
 from sekisho.gate.tickets import approve_ticket, close_ticket
 from sekisho.ledger import Erased
+from sekisho.people.freeze import freeze
 from sekisho.relay.faults import SESSION_ENDED
 from sekisho.relay.workspace import faults, rooms
 from sekisho.relay.workspace.facts import Pulled, Uploaded, Wiping
@@ -255,6 +257,40 @@ async def test_a_freeze_or_the_kill_switch_ends_everything_inside(house: House) 
             while await terminal.read():
                 pass
     assert (await house.saved(ticket, "file")) == b"kept\n"
+
+
+async def test_the_kill_switch_of_the_house_reaches_into_the_sandbox(house: House) -> None:
+    ticket = await house.ticket()
+    async with house.terminal(ticket) as terminal:
+        await typed(terminal, "id -u")
+        await freeze(house.ledger, "sato", reason="suspicion", by="mori")
+        async with asyncio.timeout(10):
+            while await terminal.read():
+                pass
+    with pytest.raises(Fault):
+        await house.pull(ticket, NAMES)
+
+
+async def test_a_ledger_that_fails_ends_the_sandbox_and_every_pull(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = await house.ticket()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with suppress(Fault):  # leaving the session cannot be recorded either
+        async with house.terminal(ticket) as terminal:
+            await typed(terminal, "id -u")
+            house.checkpoint.ends_badly = True
+            monkeypatch.setattr(house.ledger._store, "commit", full)
+            with pytest.raises(Fault):
+                await house.pull(ticket, NAMES)
+            async with asyncio.timeout(10):
+                while await terminal.read():
+                    pass
+    with pytest.raises(Fault):
+        await house.pull(ticket, NAMES)
 
 
 async def test_a_full_disk_ends_the_sandbox(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,35 @@ async def test_it_reaches_no_network_and_no_socket_of_the_host(tmp_path: Path) -
     assert said.rstrip().endswith("/run:\nsekisho\n\n/tmp:")
 
 
+async def test_these_tests_would_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one control of the command line switched off, what it stops goes through."""
+    whole = sandbox.command_line
+    connect = (
+        "python3 -c \"import socket; socket.create_connection(('127.0.0.1', {}), 2); print('rea' + 'ched')\""
+    )
+
+    def without(word: str, *instead: str) -> None:
+        def changed(store: Store, seat: Seat) -> list[str]:
+            words = whole(store, seat)
+            place = words.index(word)
+            return [*words[:place], *instead, *words[place + 1 :]]
+
+        monkeypatch.setattr(sandbox, "command_line", changed)
+
+    with socket.create_server(("127.0.0.1", 0)) as tcp:
+        attack = connect.format(tcp.getsockname()[1])
+        assert "reached" not in await run(made(tmp_path), attack)
+        without("--unshare-all", "--unshare-pid", "--unshare-ipc", "--unshare-uts")
+        assert "reached" in await run(made(tmp_path), attack)
+    without("--disable-userns")
+    assert "nested 0" in await run(made(tmp_path), "unshare -Ur true; echo nested $?")
+    monkeypatch.undo()
+    monkeypatch.setattr(Store, "take", lambda self, size: None)
+    store = made(tmp_path / "more", quota=1 * MIB)
+    await run(store, "head -c 900000 /dev/zero > a; head -c 900000 /dev/zero > b")
+    assert store.used > store.quota
+
+
 async def test_it_sees_no_process_of_the_host_and_traces_none(tmp_path: Path) -> None:
     said = await run(
         made(tmp_path),
