@@ -1,9 +1,11 @@
-"""`sekisho watch`: replay logs through the engine, list and explain alerts, name the detectors."""
+"""`sekisho watch`: replay logs through the engine, list and explain alerts, tell it what only people know."""
 
 import asyncio
 import json
+import secrets
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import get_args
 
 import click
 import msgspec
@@ -11,12 +13,22 @@ import msgspec
 import sekisho.people.tables
 import sekisho.watch.tables  # noqa: F401 (their projections)
 from sekisho.faults import Fault, preferred_language
+from sekisho.ledger import Fact
 from sekisho.service.service import open_ledger
 from sekisho.service.settings import read_settings
 from sekisho.watch import faults
-from sekisho.watch.alerts import OpenAlert, explain, fact_of, find_alert, list_alerts
+from sekisho.watch.alerts import (
+    OpenAlert,
+    SignalKind,
+    explain,
+    fact_of,
+    find_alert,
+    list_alerts,
+    receive_signal,
+)
 from sekisho.watch.detectors import DETECTORS
 from sekisho.watch.engine import Alarm, Engine, Sensitivity
+from sekisho.watch.facts import CanaryMet, PopulationStated, ReviewDone
 from sekisho.watch.foreign import read_logs, read_mapping
 
 _STATE = click.option(
@@ -144,6 +156,64 @@ def explain_alert(alert: str, state: Path) -> None:
         f"expected {raised.expected:g}"
     )
     click.echo(f"facts {', '.join(map(str, raised.refs)) or '-'}; told: {', '.join(raised.to) or '-'}")
+
+
+@watch.command()
+@click.argument("organisation")
+@click.option("--kind", type=click.Choice(get_args(SignalKind)), required=True)
+@click.option("--note", required=True, help="What was said; it is sealed under the client's key.")
+@click.option("--by", required=True, help="Who records it. Whoever holds the state folder is believed.")
+@_STATE
+def signal(organisation: str, kind: SignalKind, note: str, by: str, state: Path) -> None:
+    """A complaint, an inquiry, the police: look at a client's data more closely, and at its past again."""
+
+    async def run() -> None:
+        async with open_ledger(state, read_settings(state)) as ledger:
+            name = f"signal-{secrets.token_hex(4)}"
+            await receive_signal(ledger, organisation=organisation, kind=kind, note=note, by=by, name=name)
+
+    asyncio.run(run())
+
+
+@watch.command()
+@click.argument("organisation")
+@click.argument("persons", type=click.IntRange(1))
+@click.option("--by", required=True, help="Who states it. Whoever holds the state folder is believed.")
+@_STATE
+def population(organisation: str, persons: int, by: str, state: Path) -> None:
+    """State how many data subjects a client's data has, so that shares of it can be judged."""
+    _record(state, PopulationStated(organisation=organisation, persons=persons), by=by, about=organisation)
+
+
+@watch.command()
+@click.argument("organisation")
+@click.argument("canary")
+@click.option("--how", required=True, help="call, letter, list, …")
+@click.option("--by", required=True, help="Who reports it. Whoever holds the state folder is believed.")
+@_STATE
+def canary(organisation: str, canary: str, how: str, by: str, state: Path) -> None:
+    """A planted person (its id) was met: an alarm without any doubt."""
+    _record(state, CanaryMet(organisation=organisation, canary=canary, how=how), by=by, about=organisation)
+
+
+@watch.command()
+@click.option(
+    "--kind", type=click.Choice(["log review", "surprise"]), default="log review", show_default=True
+)
+@click.option("--note", default="")
+@click.option("--by", required=True, help="Who looked. Whoever holds the state folder is believed.")
+@_STATE
+def reviewed(kind: str, note: str, by: str, state: Path) -> None:
+    """Somebody went through the logs. When it stops being done, that is an alarm."""
+    _record(state, ReviewDone(kind=kind, note=note), by=by, about="watch")
+
+
+def _record(state: Path, fact: Fact, *, by: str, about: str) -> None:
+    async def run() -> None:
+        async with open_ledger(state, read_settings(state)) as ledger:
+            await ledger.record(fact, by=by, about=about)
+
+    asyncio.run(run())
 
 
 @watch.command("detectors")
