@@ -4,6 +4,7 @@ import asyncio
 import base64
 import random
 import struct
+import time
 from collections.abc import Callable
 
 import pytest
@@ -17,6 +18,7 @@ from sekisho.relay.terminal import faults
 from sekisho.relay.terminal.controls import ControlFilter
 from sekisho.relay.terminal.encoded import FREE, drawn_cells, encoded_characters
 from sekisho.relay.terminal.scan import TextMeter
+from sekisho.relay.terminal.screen import Screen
 from terminal_under_test import admission
 
 
@@ -148,20 +150,33 @@ def test_over_the_budget_nothing_of_it_is_spent_or_passed() -> None:
 )  # fmt: skip
 def test_what_nobody_can_read_is_counted(name: str, make: Callable[[bytes], bytes]) -> None:
     data = random.Random(7).randbytes(16_000)
-    text = make(data).replace(b"\n", b"\r\n")
+    text = make(data).replace(b"\n", b"\r\n") + b"\r\n"
     assert encoded_characters(text) > 0.5 * len(data)
     assert persons_in(text) > (0.5 * len(data) - FREE) / 100
 
 
 def test_drawings_are_counted() -> None:
     blocks = ("█▀▄ " * 20 + "\r\n") * 40
-    assert drawn_cells(blocks.encode(), blocks.encode()) > 2000
+    assert drawn_cells(blocks.encode()) > 2000
     braille = "⠇⡗⣿⢕" * 500
-    assert drawn_cells(braille.encode(), braille.encode()) >= 2000
+    assert drawn_cells(braille.encode()) >= 2000
     hashes = (("##  " * 12) + "\r\n") * 50
-    assert drawn_cells(hashes.encode(), hashes.encode()) > 2000
+    assert drawn_cells(hashes.encode()) > 2000
     coloured = ("\x1b[47m  \x1b[40m  " * 20 + "\x1b[0m\r\n") * 40
     assert persons_in(coloured * 4) > 10
+    whole = persons_in(coloured * 4)
+    assert persons_in(*((coloured * 4)[i : i + 7] for i in range(0, len(coloured) * 4, 7))) == whole
+
+
+def test_a_dripped_dump_counts_as_a_whole_one() -> None:
+    dump = base64.encodebytes(random.Random(3).randbytes(9000)).replace(b"\n", b"\r\n")
+    whole = persons_in(dump)
+    assert whole > 80
+    for size in (1, 7, 100):
+        assert persons_in(*(dump[i : i + size] for i in range(0, len(dump), size))) == whole
+    # Without a line's end, too.
+    endless = dump.replace(b"\r\n", b"")
+    assert persons_in(*(endless[i : i + 50] for i in range(0, len(endless), 50))) > 50
 
 
 def test_ordinary_text_is_not_taken_for_an_encoding() -> None:
@@ -172,4 +187,51 @@ def test_ordinary_text_is_not_taken_for_an_encoding() -> None:
         "drwxr-xr-x 2 root root 4096 Nov 21 20:11 a_rather_long_file_name_for_a_report_2026.txt\r\n"
     ) * 100
     assert encoded_characters(ordinary.encode()) == 0
-    assert drawn_cells(ordinary.encode(), ordinary.encode()) == 0
+    assert drawn_cells(ordinary.encode()) == 0
+
+
+def test_a_screen_of_any_size_stays_cheap() -> None:
+    """The target chooses what is drawn: no short sequence may cost a whole screen of work."""
+    screen = Screen(100_000, 100_000)
+    assert (screen.width, screen.height) == (1000, 500)
+    begun = time.process_time()
+    for sequence in (
+        "\x1b[99999b",
+        "\x1b[500S",
+        "\x1b[500T",
+        "\x1b[2J",
+        "\x1b[500L",
+        "\x1b[500M",
+        "\x1b[999@",
+        "\x1b[999P",
+    ):
+        screen.feed("x" + sequence * 2000)
+    assert time.process_time() - begun < 10
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.text(alphabet="ab12漢\u0301\n\r\b\t ", max_size=12),
+            st.builds("\x1b[{}{}".format, st.integers(0, 40), st.sampled_from("ABCDEFGHIJKLMPSTXZ@bdr")),
+            st.builds("\x1b[{};{}H".format, st.integers(0, 30), st.integers(0, 90)),
+            st.sampled_from(
+                ["\x1b7", "\x1b8", "\x1bM", "\x1bD", "\x1bE", "\x1bc", "\x1b[4h", "\x1b[4l", "\x1b[?1049h"]
+            ),
+        ),
+        max_size=40,
+    )
+)
+def test_a_screen_takes_whatever_is_drawn(parts: list[str]) -> None:
+    screen = Screen(20, 6)
+    for number, part in enumerate(parts):
+        screen.feed(part)
+        if number == 20:
+            screen.resize(33, 3)
+        assert 0 <= screen._y < screen.height
+        assert 0 <= screen._x <= screen.width
+        assert all(len(row) <= screen.width for row in screen._rows)
+        assert len(screen._rows) == screen.height
+    list(screen.take_changed())
+    assert not screen.changed

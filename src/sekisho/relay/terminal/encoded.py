@@ -39,15 +39,39 @@ _GROUP_HINTS: Final = (
 )
 _ALNUMS: Final = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _SAMPLE: Final = 256
+_LONGEST_LINE: Final = 4096
 _BLOCKS: Final = re.compile(rb"\xe2[\x96\xa0-\xa3]")  # U+2580-25BF, U+2800-28FF
 _HASHES: Final = re.compile(rb"(?m)^[# ]{20,}\r?$")
 # A picture of coloured spaces.
 _COLOURED: Final = re.compile(rb"\x1b\[[0-9;:]*m {1,8}(?=\x1b)")
 
 
+class Unreadable:
+    """One session's stream, judged line by line whatever its pieces. At most 4 KiB of a line are waited for."""
+
+    def __init__(self) -> None:
+        self._line = b""
+        self._colour = b""  # a colour, and the spaces behind it
+
+    def feed(self, text: bytes, raw: bytes) -> int:
+        """How many more characters nobody can read. `raw` is `text` with its control sequences."""
+        data = self._line + text
+        cut = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        if len(data) - cut > _LONGEST_LINE:
+            cut = len(data)
+        self._line = data[cut:]
+        lines = data[:cut]
+        found = encoded_characters(lines) + drawn_cells(lines) if lines else 0
+        if self._colour or b"\x1b" in raw:
+            raw = self._colour + raw
+            last = raw.rfind(b"\x1b")
+            found += coloured_cells(raw[: last + 1])
+            self._colour = raw[last : last + 32]
+        return found
+
+
 def encoded_characters(text: bytes) -> int:
-    """How many characters belong to such runs. `text` is without control sequences; a run that two pieces share is
-    judged in each by its part there."""
+    """How many characters of whole lines belong to such runs. `text` is without control sequences."""
     kinds = text.translate(_KINDS)
     found = 0
     place = kinds.find(_RUN)
@@ -71,14 +95,17 @@ def encoded_characters(text: bytes) -> int:
     return found
 
 
-def drawn_cells(text: bytes, raw: bytes) -> int:
-    """How many cells of pictures: blocks and braille, rows of #, coloured spaces (in `raw`, with its sequences)."""
+def drawn_cells(text: bytes) -> int:
+    """How many cells of pictures: blocks and braille, rows of #."""
     cells = len(_BLOCKS.findall(text)) if b"\xe2" in text else 0
     if b"##" in text:
         cells += sum(match.end() - match.start() for match in _HASHES.finditer(text))
-    if b"\x1b" in raw:
-        cells += len(_COLOURED.findall(raw))
     return cells
+
+
+def coloured_cells(raw: bytes) -> int:
+    """How many cells of pictures made of coloured spaces; `raw` ends where the next sequence begins."""
+    return len(_COLOURED.findall(raw))
 
 
 def _end(shown: bytes, place: int) -> int:

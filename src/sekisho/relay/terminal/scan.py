@@ -19,7 +19,7 @@ from sekisho.gate.facts import BudgetLeased
 from sekisho.ledger import Fact
 from sekisho.relay.admission import Admission
 from sekisho.relay.terminal import faults
-from sekisho.relay.terminal.encoded import CHARACTERS_A_PERSON, FREE, drawn_cells, encoded_characters
+from sekisho.relay.terminal.encoded import CHARACTERS_A_PERSON, FREE, Unreadable
 from sekisho.relay.terminal.screen import Screen
 from sekisho.text.detect import Scanner
 from sekisho.text.detect.scanner import scan
@@ -73,6 +73,7 @@ class TextMeter:
         self._unseen_bytes = 0
         self._first_shown: dict[int, int | str] = {}  # person -> the line that showed it first
         self._counted: dict[int | str, int] = {}  # persons counted for lines that may still grow
+        self._unreadable = Unreadable()
         self.encoded = 0
         self._encoded_spent = 0
         self.sightings: Counter[str] = Counter()
@@ -91,7 +92,7 @@ class TextMeter:
         if moves:
             text = _SEQUENCE.sub(b"\n", text)
         found = [*self._stream(text), *self._on_screen(data if moves else text, moves=moves)]
-        self.encoded += encoded_characters(text) + drawn_cells(text, data)
+        self.encoded += self._unreadable.feed(text, data)
         rows, persons, new = self._persons(found)
         unreadable = max(0, self.encoded - FREE) // CHARACTERS_A_PERSON - self._encoded_spent
         if persons or unreadable:

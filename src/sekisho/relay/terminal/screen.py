@@ -1,8 +1,8 @@
 """What a terminal would show, as far as words on it go: cursor movements put characters beside each other that came
 apart in the stream, and the scanner has to read them as a person does.
 
-Only what `controls.ControlFilter` passes has to be understood. Colours change nothing here. Text is kept by cell;
-a wide character takes two. Pure; owned by the session's task.
+Only what `controls.ControlFilter` passes has to be understood. Colours change nothing here. Text is kept by cell,
+each row as far as something stands in it; a wide character takes two cells. Pure; owned by the session's task.
 """
 
 import re
@@ -39,9 +39,9 @@ class Screen:
         self.height = min(height or 24, _LARGEST[1])
         self._top, self._bottom = 0, self.height
         for row in self._rows:
-            row[self.width :] = [" "] * (self.width - len(row))
+            del row[self.width :]
         self._rows = self._rows[-self.height :]
-        self._rows += [self._blank() for _ in range(self.height - len(self._rows))]
+        self._rows += [[] for _ in range(self.height - len(self._rows))]
         self._x, self._y = min(self._x, self.width - 1), min(self._y, self.height - 1)
         self.changed.clear()
 
@@ -61,7 +61,7 @@ class Screen:
         """Whether what comes next is written on empty rows only, as long as nothing moves the cursor."""
         if self._x or (self._y and self._is_full(self._y - 1)):
             return False
-        return all("".join(row).isspace() for row in self._rows[self._y :])
+        return not any("".join(row).strip() for row in self._rows[self._y :])
 
     def take_changed(self) -> Iterator[str]:
         """The lines that changed since the last call; a row that is full to its last cell goes on in the next one."""
@@ -79,10 +79,11 @@ class Screen:
             while last < self.height - 1 and self._is_full(last):
                 last += 1
             done.update(range(first, last + 1))
+            # Only full rows are joined: nothing is missing between them.
             yield "".join(cell for row in self._rows[first : last + 1] for cell in row).rstrip()
 
     def _is_full(self, y: int) -> bool:
-        return self._rows[y][-1] != " "
+        return len(self._rows[y]) == self.width and self._rows[y][-1] != " "
 
     def _leave(self, rows: range) -> None:
         """These rows go: what was written there and not read yet is kept for `take_changed`."""
@@ -91,8 +92,12 @@ class Screen:
                 self.changed.discard(y)
                 self._gone.append("".join(self._rows[y]).rstrip())
 
-    def _blank(self) -> list[str]:
-        return [" "] * self.width
+    def _row(self) -> list[str]:
+        """The cursor's row, filled up to the cursor."""
+        row = self._rows[self._y]
+        if len(row) < self._x:
+            row.extend(" " * (self._x - len(row)))
+        return row
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -103,7 +108,7 @@ class Screen:
                 if self._x >= self.width:
                     self._wrap()
                 piece, text = text[: self.width - self._x], text[self.width - self._x :]
-                self._rows[self._y][self._x : self._x + len(piece)] = piece
+                self._row()[self._x : self._x + len(piece)] = piece
                 self.changed.add(self._y)
                 self._x += len(piece)
             return
@@ -114,7 +119,7 @@ class Screen:
         if unicodedata.combining(character) or INVISIBLE.match(character):
             row, at = self._rows[self._y], max(0, min(self._x, self.width) - 1)
             if (
-                len(row[at]) < 16
+                at < len(row) and len(row[at]) < 16
             ):  # what is stacked on one cell without end hides nothing, and fills the memory
                 row[at] += character
             self.changed.add(self._y)
@@ -122,13 +127,9 @@ class Screen:
         cells = [character, ""] if unicodedata.east_asian_width(character) in "WF" else [character]
         if self._x + len(cells) > self.width:
             self._wrap()
-        row = self._rows[self._y]
-        if self._insert:
-            row[self._x : self._x] = cells
-            del row[self.width :]
-        else:
-            row[self._x : self._x + len(cells)] = cells[: self.width]
-            del row[self.width :]
+        row = self._row()
+        row[self._x : self._x + (0 if self._insert else len(cells))] = cells
+        del row[self.width :]
         self.changed.add(self._y)
         self._x += len(cells)
 
@@ -151,7 +152,7 @@ class Screen:
         lines = max(-size, min(size, lines))
         rows = self._rows[top:bottom]
         self._leave(range(top, top + lines) if lines >= 0 else range(bottom + lines, bottom))
-        blank = [self._blank() for _ in range(abs(lines))]
+        blank: list[list[str]] = [[] for _ in range(abs(lines))]
         self._rows[top:bottom] = rows[lines:] + blank if lines >= 0 else blank + rows[:lines]
         self.changed = {y - lines if top <= y < bottom else y for y in self.changed}
 
@@ -233,36 +234,37 @@ class Screen:
             case "h" | "l":
                 self._insert = final == "h"
             case "b":
-                self._write(self._before * min(count, self.width * self.height))
+                self._write(self._before * min(count, self.width))  # more fills rows with nothing else
             case _:
                 self._edit(final, first, count)
 
     def _edit(self, final: str, first: int, count: int) -> None:
         row, x = self._rows[self._y], self._x
+        count = min(count, self.width)
         match final:
             case "J":
                 # ECMA-48 8.3.39: 0 is from the cursor on, 1 up to it, 2 everything.
                 if first == 0:
-                    row[x:] = [" "] * (self.width - x)
+                    del row[x:]
                     self._clear(self._y + 1, self.height - 1)
                 elif first == 1:
                     self._clear(0, self._y - 1)
-                    row[: x + 1] = [" "] * (x + 1)
+                    row[: x + 1] = " " * min(x + 1, len(row))
                 else:
                     self._clear(0, self.height - 1)
             case "K":
-                start, end = {0: (x, self.width), 1: (0, x + 1)}.get(first, (0, self.width))
-                row[start:end] = [" "] * (end - start)
+                if first == 1:
+                    row[: x + 1] = " " * min(x + 1, len(row))
+                else:
+                    del row[x if first == 0 else 0 :]
             case "X":
-                count = min(count, self.width - x)
-                row[x : x + count] = [" "] * count
+                row[x : x + count] = " " * max(0, min(count, len(row) - x))
             case "P":
-                count = min(count, self.width - x)
-                row[x:] = row[x + count :] + [" "] * count
+                del row[x : x + count]
                 self.changed.add(self._y)  # what is drawn together may be a value now
             case "@":
-                count = min(count, self.width - x)
-                row[x:] = [" "] * count + row[x : self.width - count]
+                row[x:x] = " " * (count if x < len(row) else 0)
+                del row[self.width :]
                 self.changed.add(self._y)
             case "L":
                 if self._top <= self._y < self._bottom:
@@ -280,4 +282,4 @@ class Screen:
         rows = range(top, min(bottom, self.height - 1) + 1)
         self._leave(rows)
         for y in rows:
-            self._rows[y] = self._blank()
+            self._rows[y] = []
