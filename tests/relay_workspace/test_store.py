@@ -132,12 +132,12 @@ def test_a_stop_before_or_after_each_write_leaves_the_old_file_or_the_new_one(
         left = stop_at
 
         def counted(do: object) -> object:
-            def act(*arguments: object) -> object:
+            def act(*arguments: object, **named: object) -> object:
                 nonlocal left
                 left -= 1
                 if left == 0 and not after:
                     raise Stopped
-                result = do(*arguments)  # type: ignore[operator]
+                result = do(*arguments, **named)  # type: ignore[operator]
                 if left == 0:
                     raise Stopped
                 return result

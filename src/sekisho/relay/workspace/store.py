@@ -142,11 +142,23 @@ class Store:
     # -- of Writing ---------------------------------------------------------------------------------------------
 
     def put(self, plain: bytes) -> str:
-        """Seal one chunk and write it durably; its name. Raises Fault DISK."""
+        """Seal one chunk and write it; its name. It is durable after `settle`. Raises Fault DISK."""
         name = secrets.token_hex(16)
         nonce = os.urandom(_NONCE)
-        _write(self._folder / name, nonce + self._aead.encrypt(nonce, plain, self._bound(name)))
+        _write(self._folder / name, nonce + self._aead.encrypt(nonce, plain, self._bound(name)), sync=False)
         return name
+
+    def settle(self, chunks: Iterable[str]) -> None:
+        """Make chunks durable. All at once: most of the first one's wait is the others' too. Raises Fault DISK."""
+        try:
+            for chunk in chunks:
+                descriptor = os.open(self._folder / chunk, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+        except OSError as error:
+            raise Fault(faults.DISK, reason=error.strerror or type(error).__name__) from error
 
     def take(self, size: int) -> None:
         """Count bytes against the quota (negative: give them back). Raises Fault QUOTA."""
@@ -220,6 +232,7 @@ class Writing:
         self._name = name
         self._former = former
         self._chunks: list[str] = []
+        self._fresh: list[str] = []  # those that were written here
         self._hashes: list[bytes] = []
         self._pending = bytearray()
         self._digest = hashlib.sha256()
@@ -258,6 +271,7 @@ class Writing:
             columns,
             changed,
         )
+        self._store.settle(self._fresh)
         self._store.commit(file)
         self._end()
         return file
@@ -285,7 +299,8 @@ class Writing:
         if former is not None and place < len(former.chunks) and former.chunk_hashes[place] == digest:
             self._chunks.append(former.chunks[place])
         else:
-            self._chunks.append(self._store.put(plain))
+            self._fresh.append(self._store.put(plain))
+            self._chunks.append(self._fresh[-1])
         self._hashes.append(digest)
 
 
@@ -320,7 +335,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, *, sync: bool = True) -> None:
     """Raises Fault DISK, leaving no part of the file."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -328,7 +343,8 @@ def _write(path: Path, content: bytes) -> None:
             view = memoryview(content)
             while view:
                 view = view[os.write(descriptor, view) :]
-            os.fsync(descriptor)
+            if sync:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
     except OSError as error:
