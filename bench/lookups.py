@@ -1,10 +1,13 @@
 """pgbench -S through the door, with metering: each lookup is counted, leased, and recorded as a fact.
 
 The SELECT of -S stands in a script file: for its built-in script pgbench first counts the branches, which belongs to
-no lookup. Peers in the same run: PgBouncer (session pooling), and the server itself. With TLS, it is on both sides of
-the door and of PgBouncer.
+no lookup. Peers in the same run: PgBouncer (session pooling), the server itself, and a relay that reads nothing
+(`bench.bare`): no door on this event loop can be faster. With TLS, it is on both sides of the door and of PgBouncer;
+the relay that reads nothing passes it through. Rates suffer from whatever else the machine does; the microseconds of
+processor time that a lookup costs in each process, in the same runs, suffer less.
 """
 
+import os
 import re
 import statistics
 import tempfile
@@ -15,6 +18,7 @@ from pathlib import Path
 
 import asyncpg
 
+from bench.bare import bare
 from bench.checkpoint import CLEAR, ROLE, ROLE_PASSWORD, TARGET, checkpoint
 from bench.client import Address
 from bench.frame import Result, Run, Scale, alternate, paired, spread
@@ -64,21 +68,29 @@ async def _compare(server: PostgresServer, scale: Scale, *, tls: bool) -> list[R
         )
         name = "tls" if tls else "plain"
         door = await stack.enter_async_context(checkpoint(folder / name, server, tls=tls, scale=scale))
+        host, port, bare_process = await stack.enter_async_context(bare(server.host, server.port))
         addresses = {
             "door": Address(door.host, door.port, *door.logins[CLEAR], TARGET, tls),
             "pgbouncer": Address(bouncer.host, bouncer.port, ROLE, ROLE_PASSWORD, "postgres", tls),
+            "bare": Address(host, port, ROLE, ROLE_PASSWORD, "postgres", tls),
             "direct": Address(server.host, server.port, ROLE, ROLE_PASSWORD, "postgres", tls),
         }
+        processes = {"door": door.pid, "pgbouncer": _process_of(bouncer), "bare": bare_process}
+        costs: dict[str, list[float]] = {name: [] for name in processes}
         size = scale.pick(10, 1)
 
         def each(what: Callable[[Address, Path, int, int], Run]) -> dict[str, Run]:
             return {name: what(address, folder, size, seconds) for name, address in addresses.items()}
 
-        rates = await alternate(each(lambda *a: partial(_rate, *a)), runs)
+        runners = each(lambda *a: partial(_rate, *a))
+        for name, process in processes.items():
+            runners[name] = partial(_costed, runners[name], process, seconds, costs[name])
+        rates = await alternate(runners, runs)
         delays = await alternate(each(lambda *a: partial(_latency, *a)), runs)
     kind = "TLS on both sides" if tls else "plain connections"
     added = [a - b for a, b in zip(delays["door"], delays["direct"], strict=True)]
     by_peer = [a - b for a, b in zip(delays["pgbouncer"], delays["direct"], strict=True)]
+    by_bare = [a - b for a, b in zip(delays["bare"], delays["direct"], strict=True)]
     ratio = paired(rates, "door", "pgbouncer")
     return [
         Result(
@@ -88,6 +100,20 @@ async def _compare(server: PostgresServer, scale: Scale, *, tls: bool) -> list[R
             f"PgBouncer {spread(rates['pgbouncer'], 'tps')}; direct {spread(rates['direct'], 'tps')}",
             ratio,
             ratio >= 0.7,
+        ),
+        Result(
+            f"the same through a relay that reads nothing, {kind}",
+            "",
+            spread(rates["bare"], "tps"),
+            f"PgBouncer {spread(rates['pgbouncer'], 'tps')}; 1 client: adds {spread(by_bare, 'ms', 3)}",
+            paired(rates, "bare", "pgbouncer"),
+        ),
+        Result(
+            f"processor time of the door for each of these lookups, {kind}",
+            "",
+            spread(costs["door"], "µs"),
+            f"PgBouncer {spread(costs['pgbouncer'], 'µs')}; the relay that reads nothing {spread(costs['bare'], 'µs')}",
+            paired(costs, "door", "pgbouncer"),
         ),
         Result(
             f"the same, 1 client: median latency added to direct, {kind}",
@@ -128,6 +154,32 @@ async def _rate(to: Address, folder: Path, size: int, seconds: int) -> float:
     if found is None:
         raise RuntimeError(said)
     return float(found[1])
+
+
+async def _costed(run: Run, process: int, seconds: int, costs: list[float]) -> float:
+    """The rate of a run; `costs` gets the microseconds of processor time that the process took for each transaction."""
+    before = _processor_time(process)
+    rate = await run()
+    costs.append((_processor_time(process) - before) / (rate * seconds) * 1e6)
+    return rate
+
+
+def _process_of(bouncer: PgBouncerServer) -> int:
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            named = (process / "comm").read_text() == "pgbouncer\n"
+            if named and str(bouncer.folder) in (process / "cmdline").read_text():
+                return int(process.name)
+        except OSError:  # it has ended meanwhile
+            continue
+    raise RuntimeError("PgBouncer is not running")
+
+
+def _processor_time(process: int) -> float:
+    """Seconds, of all its threads."""
+    # proc(5): utime and stime are fields 14 and 15; the name before them may hold spaces.
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _latency(to: Address, folder: Path, size: int, seconds: int) -> float:
