@@ -77,7 +77,7 @@ WATCH: Final = "watch"
 SSH: Final = "ssh"
 SSH_HOST_KEY: Final = "ssh/host_ed25519"
 SSH_AUTHORITY: Final = "ssh/authority"
-_SWITCH_SECONDS: Final = 50e-6
+_SWITCH_SECONDS: Final = 0.5e-3
 _CLOSE_SECONDS: Final = 5.0
 DOOR_SECRET: Final = "door.secret"  # noqa: S105 (a file's name)
 
