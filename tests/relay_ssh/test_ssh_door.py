@@ -20,6 +20,7 @@ from sekisho.people.ssh_keys import add_ssh_key, key_name, revoke_ssh_key
 from sekisho.register.facts import TargetAdded
 from sekisho.relay.faults import SESSION_ENDED
 from sekisho.relay.record.faults import RECORDER_FAILED
+from sekisho.relay.ssh import door as door_module
 from ssh_under_test import PROMPT, TARGET, Shell, SshCheckpoint, run, ssh_checkpoint
 
 pytestmark = pytest.mark.e2e
@@ -141,6 +142,43 @@ async def test_only_a_registered_key_of_the_person_lets_in(door: SshCheckpoint) 
     failed = await door.told("people.login_failed")
     assert failed
     assert {one["reason"] for one in failed} == {"ssh"}
+
+
+async def test_a_connection_does_not_outlive_its_key(door: SshCheckpoint) -> None:
+    ticket = await door.ssh_ticket()
+    shared = ["-o", f"ControlPath={door.folder / 'mux'}"]
+    async with door.shell(ticket, *shared, "-o", "ControlMaster=yes") as first:
+        await first.until(PROMPT)
+        name = key_name(asyncssh.read_private_key(door.folder / "id").public_data)
+        await revoke_ssh_key(door.ledger, name, person="sato", by="sato", reason="lost")
+        async with door.shell(ticket, *shared) as second:
+            await second.ended()
+            assert PROMPT not in second.shown
+    assert len(await door.facts("relay.session_opened")) == 1
+
+
+async def test_guessing_and_crowding_are_bounded(
+    door: SshCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = await door.ssh_ticket()
+    assert door.service.ssh is not None
+    keys = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(12)]
+    keys.append(asyncssh.read_private_key(door.folder / "id"))  # the right one comes too late
+    login = {"known_hosts": None, "config": None, "agent_path": None, "username": f"sato.{ticket}"}
+    with pytest.raises((asyncssh.Error, OSError)):
+        await asyncssh.connect(*door.service.ssh, client_keys=keys, **login)
+    mine = {**login, "client_keys": [str(door.folder / "id")]}
+    monkeypatch.setattr(door_module, "_MOST_OF_ADDRESS", 2)
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(2):
+            await stack.enter_async_context(asyncssh.connect(*door.service.ssh, **mine))
+        with pytest.raises((asyncssh.Error, OSError)):
+            await asyncssh.connect(*door.service.ssh, **mine)
+    async with asyncio.timeout(10):
+        while door.service.ssh_door is not None and door.service.ssh_door._clients:  # noqa: ASYNC110 (no event tells)
+            await asyncio.sleep(0.02)
+    async with asyncssh.connect(*door.service.ssh, **mine):
+        pass
 
 
 async def test_password_and_code_let_in_once(door: SshCheckpoint) -> None:

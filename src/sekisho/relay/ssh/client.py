@@ -49,6 +49,7 @@ class Client(asyncssh.SSHServer):
         self._desk = desk
         self._connection: Connection | None = None
         self._holder: tuple[str, KeyHolder] | None = None  # login name, and whose key was found good for it
+        self._blob = b""
         self._tries = 0
         self._refused: set[str] = set()
         self._notices: list[Fault] = []
@@ -129,7 +130,12 @@ class Client(asyncssh.SSHServer):
         self._try()
         holder = await self._desk.key_holder(self.account, key.public_data) if self.account else None
         self._holder = (username, holder) if holder else None
+        self._blob = key.public_data
         return holder is not None
+
+    async def still_good(self) -> bool:
+        """Whether the key that logged in would log in now: a connection can outlive it."""
+        return self.how == "password" or await self._desk.key_holder(self.account, self._blob) is not None
 
     def password_auth_supported(self) -> bool:
         return False

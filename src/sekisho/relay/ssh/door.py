@@ -32,6 +32,7 @@ from sekisho.relay.ssh.channel import ClientSession
 from sekisho.relay.ssh.client import Client, Connection
 from sekisho.relay.ssh.ends import open_shell
 from sekisho.relay.ssh.facts import SshChannelRefused
+from sekisho.relay.ssh.faults import KEY_VOID
 from sekisho.relay.ssh.target import CLIENT_CIPHERS, MACS
 from sekisho.relay.terminal.session import IDLE_SECONDS, TerminalSession
 from sekisho.relay.terminal.volume import Volumes
@@ -229,6 +230,8 @@ class SshDoor:
             raise Fault(relay_faults.LEDGER_DOWN)
         if len(self._open) >= self._most_sessions:
             raise Fault(relay_faults.BUSY, limit=self._most_sessions)
+        if not await client.still_good():
+            raise Fault(KEY_VOID, key=client.how)
         entrant = await self._admissions.entrant(client.who, client.ticket)
         told = f"{client.version} {client.how}"
         admission = await self._admissions.admit(

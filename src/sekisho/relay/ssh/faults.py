@@ -21,3 +21,8 @@ BAD_KEY = fault_kind(
     en="The key in {path} cannot be used ({reason}). Nothing was started; restore it from the backup.",
     ja="{path} の鍵を使えません ({reason})。起動していません。バックアップから復元してください。",
 )
+KEY_VOID = fault_kind(
+    "SEK-RSSH-004",
+    en="The key {key} by which this connection logged in is no longer good. Nothing was opened; register another one.",
+    ja="この接続のログインに使われた鍵 {key} は無効になりました。何も開かれていません。別の鍵を登録してください。",
+)

@@ -118,9 +118,8 @@ class Screen:
     def _put(self, character: str) -> None:
         if unicodedata.combining(character) or INVISIBLE.match(character):
             row, at = self._rows[self._y], max(0, min(self._x, self.width) - 1)
-            if (
-                at < len(row) and len(row[at]) < 16
-            ):  # what is stacked on one cell without end hides nothing, and fills the memory
+            # What is stacked on one cell without end hides nothing, and would fill the memory.
+            if at < len(row) and len(row[at]) < 16:
                 row[at] += character
             self.changed.add(self._y)
             return
