@@ -16,7 +16,7 @@ from sekisho.relay.record.recordings import path_of
 
 DRIVER = Path(__file__).with_name("record_driver.py")
 ENDLESS = 10**9
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(DRIVER.parents[1])}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(DRIVER.parents[1]), *sys.path])}
 
 
 def killed_after(folder: Path, wanted: int, pieces: int = ENDLESS) -> tuple[str, bytes]:
