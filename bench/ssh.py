@@ -298,7 +298,7 @@ async def _ways(folder: Path, scale: Scale) -> AsyncIterator[Ways]:
         ssh_server(authorized_keys=public) as jump,
     ):
         text = server.folder / "text"
-        size = _write_text(text, scale.pick(128 << 20, 1 << 20))
+        size = _write_text(text, scale.pick(64 << 20, 1 << 20))
         async with open_ledger(state, settings) as ledger:
             await _register(ledger, server, public)
         async with started(state, scale) as (process, address):

@@ -67,4 +67,9 @@ async def _serve(state: Path) -> None:
             click.echo(f"PostgreSQL の入口は {host}:{port}、コンソールは https://{console}/ です。")
         else:
             click.echo(f"The PostgreSQL door is {host}:{port}, the console https://{console}/")
+        if service.ssh is not None:
+            ssh = "{}:{}".format(*service.ssh)
+            click.echo(
+                f"SSH の入口は {ssh} です。" if preferred_language() == "ja" else f"The SSH door is {ssh}"
+            )
         await stopped.wait()

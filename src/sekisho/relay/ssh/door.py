@@ -44,7 +44,7 @@ _LOG_IN_SECONDS: Final = 60.0  # a person types a password and a code
 _SHUTDOWN_SECONDS: Final = 10.0
 _LINGER_SECONDS: Final = 2.0
 _MOST_STARTING: Final = 100  # connections that have not logged in
-_MOST_OF_ADDRESS: Final = 64
+_MOST_OF_ADDRESS: Final = 256  # an office shares an address
 _SIGNATURES: Final = (
     "ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256", "sk-ecdsa-sha2-nistp256@openssh.com",
     "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256",
