@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -40,7 +41,6 @@ _OLDEST: Final = timedelta(days=7)
 _PAGE: Final = 50
 _AT_ONCE: Final = 4
 _POLL: Final = 1.0  # seconds
-_PAUSE: Final = 0.1
 _MOST_ATTEMPTS: Final = 14  # over about a day
 _FIRST_WAIT: Final = 10.0  # seconds, doubled each time
 _LONGEST_WAIT: Final = 4 * 3600.0
@@ -117,16 +117,19 @@ class Outbox:
             async with gate:
                 await self._attempt(row)
 
-        while not ledger.closing:
-            if ledger.fault is not None:
-                raise ledger.fault
-            due = await self._due()
-            async with asyncio.TaskGroup() as group:
-                for row in due:
-                    group.create_task(one(row))
-            if not due:
-                await ledger.wait_turn(_POLL)
-                await asyncio.sleep(_PAUSE)  # a busy ledger has hundreds of turns a second
+        with ledger.hearing(("notify.asked",)) as heard:
+            while not ledger.closing:
+                if ledger.fault is not None:
+                    raise ledger.fault
+                heard.clear()
+                due = await self._due()
+                async with asyncio.TaskGroup() as group:
+                    for row in due:
+                        group.create_task(one(row))
+                if not due:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_POLL):
+                            await heard.wait()
 
     async def _due(self) -> Sequence[Row[Any]]:
         query = (

@@ -38,7 +38,9 @@ _log: Final = structlog.get_logger()
 _PAGE: Final = 1_000
 _AT_ONCE: Final = 32  # alerts that are recorded and told side by side
 _BREATH: Final = 100  # facts between two breaths of the event loop
-_PAUSE: Final = 0.05  # seconds; a busy ledger has hundreds of turns a second
+_PAUSE: Final = (
+    0.2  # seconds; a busy ledger has hundreds of turns a second, and a page costs the doors a millisecond
+)
 _POLL: Final = 0.5  # seconds
 _SAVE_SECONDS: Final = 2.0
 _ESCALATE_SECONDS: Final = 30.0
@@ -95,7 +97,8 @@ class Watcher:
             before = self.start
             busy = await self.catch_up(group)
             now = loop.time()
-            if self._unsaved and (not busy or now - saved_at >= _SAVE_SECONDS):
+            quiet = before == self.start
+            if self._unsaved and (quiet or now - saved_at >= _SAVE_SECONDS):
                 self.save()  # between two pages: state and index belong together
                 saved_at = now
             if now - escalated >= _ESCALATE_SECONDS or not escalated:
@@ -105,7 +108,7 @@ class Watcher:
                 beaten = now
                 await self._ledger.record(Beat(source="watch"), by="sekisho", about="watch")
             if not busy:
-                if before == self.start:
+                if quiet:
                     await self._ledger.wait_turn(_POLL)
                 await asyncio.sleep(_PAUSE)
 
