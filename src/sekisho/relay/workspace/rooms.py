@@ -44,7 +44,7 @@ from sekisho.ledger import Erased, Fact, Ledger, Sealed
 from sekisho.people.identity import Authenticated
 from sekisho.people.tokens import Token
 from sekisho.relay.admission import Admission, Admissions, Entrant, Totals
-from sekisho.relay.faults import NOT_A_TOKEN, SESSION_ENDED
+from sekisho.relay.faults import LEDGER_DOWN, NOT_A_TOKEN, SESSION_ENDED
 from sekisho.relay.terminal.scan import TextMeter
 from sekisho.relay.workspace import faults
 from sekisho.relay.workspace.facts import Looked, Uploaded, Wiped, Wiping, WorkspaceOpened
@@ -110,6 +110,7 @@ class Workspaces:
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, asyncio.Lock] = {}
         self._group: asyncio.Future[asyncio.TaskGroup] = asyncio.get_running_loop().create_future()
+        self._closing = False
 
     async def run(self) -> None:
         """Serve until cancelled, or the ledger fails; first finish what a crash left half wiped."""
@@ -118,9 +119,12 @@ class Workspaces:
                 self._group.set_result(group)
                 group.create_task(self.inner.run())
                 group.create_task(self._follow_tickets())
-                while True:
-                    await self.sweep()
-                    await asyncio.sleep(_SWEEP_SECONDS)
+                try:
+                    while True:
+                        await self.sweep()
+                        await asyncio.sleep(_SWEEP_SECONDS)
+                finally:
+                    self._closing = True
         finally:
             self.end_all(Fault(SESSION_ENDED, reason="shutdown"), "shutdown")
             for room in list(self._rooms.values()):
@@ -174,8 +178,7 @@ class Workspaces:
             pull = FilePull(file, to, seat, peer, self._admissions, self.opener, self._subject_key)
         else:
             pull = QueryPull(query, to, seat, peer, self.inner)
-        group = await self._group
-        group.create_task(self._pull(pull))
+        (await self._tasks()).create_task(self._pull(pull))
         await pull.begun()
         return pull
 
@@ -385,6 +388,14 @@ class Workspaces:
     async def _durable(self, admission: Admission, fact: Fact) -> None:
         await self._ledger.record(fact, by=admission.grant.person, about=admission.session)
 
+    async def _tasks(self) -> asyncio.TaskGroup:
+        """Where tasks begin, as long as any may. Raises Fault LEDGER_DOWN, SESSION_ENDED."""
+        if self._ledger.fault is not None:
+            raise Fault(LEDGER_DOWN)
+        if self._closing:
+            raise Fault(SESSION_ENDED, reason="shutdown")
+        return await self._group
+
     # -- the sandbox --------------------------------------------------------------------------------------------
 
     async def _sandbox(self, room: Room) -> Sandbox:
@@ -392,10 +403,11 @@ class Workspaces:
             return room.box
         if room.running is not None and room.stop.is_set():
             await asyncio.wait([room.running])
+        tasks = await self._tasks()
         if room.starting is None:
             room.starting = asyncio.get_running_loop().create_future()
             room.stop.clear()
-            room.running = (await self._group).create_task(self._run_sandbox(room, room.starting))
+            room.running = tasks.create_task(self._run_sandbox(room, room.starting))
         return await asyncio.shield(room.starting)
 
     async def _run_sandbox(self, room: Room, started: "asyncio.Future[Sandbox]") -> None:
