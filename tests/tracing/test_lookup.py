@@ -68,10 +68,6 @@ def test_a_list_of_strangers_did_not_pass_here(registry: Registry, tmp_path: Pat
 def test_sessions_that_showed_the_same_are_a_tie(registry: Registry, tmp_path: Path) -> None:
     made, _ = make_registry(tmp_path)
     party = parties()[0]
-    from pyroaring import BitMap64
-
-    from tracing.trace_world import FIRST, NOW, shown
-
     numbers = BitMap64(FIRST + number for number in shown(made, f"s-{party.id}-4")[1])
     made.add_sessions(party.id, party.id, [("s-twin", numbers)], NOW)
     rows = rows_of(made, "s-twin", 0.8)

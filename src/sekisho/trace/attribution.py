@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from pyroaring import BitMap
 
 from sekisho.trace.match import MOST_RECORDS, TIERS, Pairs
@@ -95,7 +96,8 @@ def attribute(
             )
             names = [passed.session for passed in loaded.sessions[name]]
             before = fits.get(name)
-            fits[name] = fit(Dataset(stop - start, own, names, bitmaps[number], strata), examined, seed)
+            data = Dataset(stop - start, own, names, bitmaps[number], strata)
+            fits[name] = fit(data, examined, seed, before)
             changed = changed or before is None or _accepted(before) != _accepted(fits[name])
         settled = _settled(pairs, used, dataset_of, loaded, fits)
         if not changed and bool((settled == kept).all()):
@@ -126,7 +128,7 @@ def _strata(loaded: Loaded, area: Ints | None) -> list[npt.NDArray[np.int32]]:
     )
     found = [ages]
     if area is not None:
-        found.append(np.unique(area, return_inverse=True)[1].astype(np.int32))
+        found.append(pa.array(area).dictionary_encode().indices.to_numpy().astype(np.int32))
     return found
 
 

@@ -21,6 +21,7 @@ Each indexing run adds an edition that holds only lines that are new: who moved 
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -214,25 +215,33 @@ class Registry:
     def load(self, datasets: Iterable[str] | None = None) -> Loaded:
         """Everything that a lookup needs, in memory. `datasets` limits what is examined."""
         wanted = None if datasets is None else frozenset(datasets)
-        names, organisations, bases, erased = [], [], [0], []
+        chosen = [entry for entry in self._list.datasets if wanted is None or entry.dataset in wanted]
+        there = [entry for entry in chosen if not self._keys.erased(entry.organisation)]
+        bases = [0]
         tables: list[pa.Table] = []
-        sessions: dict[str, tuple[Passed, ...]] = {}
-        for entry in self._list.datasets:
-            if wanted is not None and entry.dataset not in wanted:
-                continue
-            if self._keys.erased(entry.organisation):
-                erased.append(entry.dataset)
-                continue
-            for table in self._tables(entry, "lines"):
-                moved = pa.array(_column(table, "rec") + np.int32(bases[-1]))
-                tables.append(table.set_column(0, "rec", moved))
-            sessions[entry.dataset] = tuple(self._sessions(entry))
-            names.append(entry.dataset)
-            organisations.append(entry.organisation)
-            bases.append(bases[-1] + entry.records)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing and deciphering let the interpreter go
+            contents = zip(
+                there,
+                pool.map(lambda entry: self._tables(entry, "lines"), there),
+                pool.map(lambda entry: tuple(self._sessions(entry)), there),
+                strict=True,
+            )
+            sessions: dict[str, tuple[Passed, ...]] = {}
+            for entry, found, passed in contents:
+                first = np.int32(bases[-1])
+                tables += [
+                    table.set_column(0, "rec", pa.array(_column(table, "rec") + first)) for table in found
+                ]
+                sessions[entry.dataset] = passed
+                bases.append(bases[-1] + entry.records)
         lines = pa.concat_tables(tables) if tables else _empty()
         return Loaded(
-            lines, tuple(names), tuple(organisations), np.array(bases, np.int64), sessions, tuple(erased)
+            lines,
+            tuple(entry.dataset for entry in there),
+            tuple(entry.organisation for entry in there),
+            np.array(bases, np.int64),
+            sessions,
+            tuple(entry.dataset for entry in chosen if entry not in there),
         )
 
     def erase(self, organisation: str) -> int:

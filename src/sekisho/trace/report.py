@@ -77,7 +77,8 @@ _TYPST: Final = r"""
 #block(fill: rgb("#eef3f8"), inset: 8pt, width: 100%, text(size: 11pt, weight: "bold", d.verdict))
 #if d.sessions.len() > 0 [
   #grid-of(
-    ("セッション", "開始", "従事者・チケット", "対数尤度比", "リフト", "割合(95%区間)", "区別できない"), d.sessions,
+    ("セッション", "開始", "従事者・チケット", "対数尤度比", "リフト", "割合(95%区間)", "区別できない"),
+    d.sessions,
     (auto, auto, 1fr, auto, auto, auto, 1fr))
 ]
 = 委託元ごとの内訳
@@ -89,14 +90,16 @@ _TYPST: Final = r"""
   ]
   #v(2mm)
   #grid-of(
-    ("委託元", "行", "弱い一致の行", "記録", "人数(最小)", "人数(最良)", "人数(最大)"), d.client_rows,
+    ("委託元", "行", "弱い一致の行", "記録", "人数(最小)", "人数(最良)", "人数(最大)"),
+    d.client_rows,
     (1fr, auto, auto, auto, auto, auto, auto))
 ]
 = 行の内訳
 #grid-of(("区分", "行"), d.rows, (1fr, 30mm))
 = 特定しなかったセッション
 #if d.doubts.len() == 0 [なし。] else [
-  #grid-of(("セッション", "対数尤度比", "リフト", "表示", "一致", "理由"), d.doubts, (auto, auto, auto, auto, auto, 1fr))
+  #grid-of(("セッション", "対数尤度比", "リフト", "表示", "一致", "理由"), d.doubts,
+    (auto, auto, auto, auto, auto, 1fr))
 ]
 = 列の解釈
 #grid-of(("列", "照合した項目"), d.columns, (1fr, 1fr))

@@ -37,6 +37,8 @@ _ROUNDS: Final = 400
 _BLOCKS: Final = 40
 _LEADS: Final = 5
 _RIVALS: Final = 4
+_INSIDE: Final = 0.15  # a fraction that others' persons, who are customers here too, do not make
+_PEAK: Final = 4.0  # standard deviations
 _SWAPS: Final = 5
 _MOST_RIVALS: Final = 40
 _OWN: Final = 5  # hits expected where no other accepted session could have made them
@@ -100,6 +102,7 @@ class Fit:
     records: int
     cell: npt.NDArray[np.int32]
     expected: Floats
+    causes: tuple["_Cause", ...]
 
     def rate(self, records: Ints) -> Floats:
         """The fitted probability of a hit, by record."""
@@ -148,7 +151,12 @@ class _Model:
     """The accepted sessions of a dataset, its records divided into cells that the same of them showed."""
 
     def __init__(
-        self, data: Dataset, accepted: tuple[_Cause, ...], cell: npt.NDArray[np.int32], patterns: Bools
+        self,
+        data: Dataset,
+        accepted: tuple[_Cause, ...],
+        cell: npt.NDArray[np.int32],
+        patterns: Bools,
+        counted: tuple[Floats, Floats] | None = None,
     ) -> None:
         self.data = data
         self.accepted = accepted
@@ -156,8 +164,10 @@ class _Model:
             cell,
             patterns,
         )  # patterns[c, p]: did accepted[p] show the records of cell c
-        self.size = np.bincount(cell, minlength=len(patterns)).astype(float)
-        self.hits = np.bincount(cell[data.hit], minlength=len(patterns)).astype(float)
+        self.size, self.hits = counted or (
+            np.bincount(cell, minlength=len(patterns)).astype(float),
+            np.bincount(cell[data.hit], minlength=len(patterns)).astype(float),
+        )
         self.rates = self._fitted()  # of the background, then of each accepted session
         self.expected = self._expected(self.rates)
 
@@ -179,12 +189,19 @@ class _Model:
         """With one session less, all fitted anew; the cells stay as they are."""
         place = self.accepted.index(cause)
         accepted = (*self.accepted[:place], *self.accepted[place + 1 :])
-        return _Model(self.data, accepted, self.cell, np.delete(self.patterns, place, axis=1))
+        patterns = np.delete(self.patterns, place, axis=1)
+        return _Model(self.data, accepted, self.cell, patterns, (self.size, self.hits))
 
     def _expected(self, rates: Floats) -> Floats:
         miss = np.log1p(-np.minimum(rates, 1 - 1e-9))
         found: Floats = np.clip(1 - np.exp(miss[0] + self.patterns @ miss[1:]), _TINY, 1 - 1e-9)
         return found
+
+    def expected_without(self, cause: _Cause) -> Floats:
+        """The rates of the cells by everything but this session, as fitted with it."""
+        rates = self.rates.copy()
+        rates[1 + self.accepted.index(cause)] = 0.0
+        return self._expected(rates)
 
     def _fitted(self) -> Floats:
         """Expectation maximisation: of a cell's hits, cause i made p_i / q. Each round cannot lower the likelihood."""
@@ -215,7 +232,10 @@ class _Model:
         members = self.data.members(number)
         blocks, cells = min(_BLOCKS, max(len(members) // 5, 1)), len(self.patterns)
         begins = -(-np.arange(blocks + 1) * len(members) // blocks)
-        place = np.arange(len(members)) * blocks // max(len(members), 1) * cells + self.cell[members]
+        place = (
+            np.repeat(np.arange(blocks, dtype=np.int32) * np.int32(cells), np.diff(begins))
+            + self.cell[members]
+        )
         size = np.bincount(place, minlength=blocks * cells).reshape(blocks, cells).astype(float)
         hit = place[self.data.hit[members]]
         hits = np.bincount(hit, minlength=blocks * cells).reshape(blocks, cells).astype(float)
@@ -263,16 +283,11 @@ class _Model:
 
 def _best_run(gains: Floats) -> tuple[float, int, int]:
     """The run of blocks, and the fraction, with the largest sum: (sum, first block, one after the last)."""
-    best, ends = np.full(gains.shape[1], -np.inf), np.zeros((2, gains.shape[1]), np.int64)
-    running, begin = np.zeros(gains.shape[1]), np.zeros(gains.shape[1], np.int64)
-    for block, gain in enumerate(gains):
-        begin = np.where(running > 0, begin, block)
-        running = np.maximum(running, 0) + gain
-        better = running > best
-        best = np.where(better, running, best)
-        ends = np.where(better, np.stack([begin, np.full_like(begin, block + 1)]), ends)
-    which = int(best.argmax())
-    return float(best[which]), int(ends[0, which]), int(ends[1, which])
+    sums = np.vstack([np.zeros((1, gains.shape[1])), np.cumsum(gains, axis=0)])
+    rises = sums[1:] - np.minimum.accumulate(sums, axis=0)[:-1]
+    last, fraction = np.unravel_index(int(rises.argmax()), rises.shape)
+    first = int(sums[: last + 1, fraction].argmin())
+    return float(rises[last, fraction]), first, int(last) + 1
 
 
 def _bernoulli(hits: float, size: float, rate: float) -> float:
@@ -290,10 +305,13 @@ def _gains(size: Floats, hits: Floats, expected: Floats) -> Floats:
     return found
 
 
-def fit(data: Dataset, sessions_examined: int, seed: int = 0) -> Fit:
-    """The sessions that the hits of a dataset are consistent with. `sessions_examined` is of all datasets."""
+def fit(data: Dataset, sessions_examined: int, seed: int = 0, before: Fit | None = None) -> Fit:
+    """The sessions that the hits of a dataset are consistent with. `sessions_examined` is of all datasets; `before` is
+    the fit to hits that were nearly these, to begin with."""
     least = float(np.log10(max(sessions_examined, 1) * PRIOR_ODDS))
     model = _Model.empty(data)
+    for cause in before.causes if before and data.hit.any() else ():
+        model = model.plus(cause)
     rejected: dict[int, Rejected] = {}
     if data.hit.any():
         model = _put_out(_take_in(model, least, rejected), least, rejected)
@@ -327,6 +345,7 @@ def fit(data: Dataset, sessions_examined: int, seed: int = 0) -> Fit:
         data.records,
         model.cell,
         model.expected,
+        model.accepted,
     )
 
 
@@ -334,7 +353,12 @@ def _take_in(model: _Model, least: float, rejected: dict[int, Rejected]) -> _Mod
     """Greedily, the best first. A gain mostly falls when others are taken in, so only the best is looked at again;
     when none is left, all are."""
     names = model.data.names
-    gains = {number: (np.inf, _Cause(number, 0, 0)) for number in range(len(names))}
+    hits = BitMap(np.flatnonzero(model.data.hit).astype(np.uint32))
+    gains = {
+        number: (np.inf, _Cause(number, 0, 0))
+        for number, shown in enumerate(model.data.shown)
+        if number not in model.numbers and shown.intersection_cardinality(hits) >= _OWN
+    }
     fresh: set[int] = set()
     while gains and len(model.accepted) < MOST_ACCEPTED:
         best = min(gains, key=lambda number: (-gains[number][0], names[number]))
@@ -380,11 +404,10 @@ def _swapped(model: _Model) -> _Model | None:
     """With the first session whose rival explains the list clearly better replaced by it; None when there is none.
     Greedy choice can begin with a session that overlaps several leaked ones."""
     whole = model.log_likelihood()
-    others = [other for other in range(len(model.data.names)) if other not in model.numbers]
     for cause in model.accepted:
         without = model.minus(cause)
         ratio = (whole - without.log_likelihood()) / _LN10
-        rivals = _rivals(without, others)
+        rivals = _rivals(model, without, cause)
         if rivals and rivals[0][0] > ratio + TIE:
             return without.plus(rivals[0][2])
     return None
@@ -431,27 +454,55 @@ def _lift(model: _Model, place: int) -> float:
 
 
 def _own_lift(model: _Model, place: int) -> float:
-    """As the lift, of the records that only this one of the accepted sessions showed; 0 where they are too few to
-    say: all that it showed, others explain."""
+    """As the lift, of the records that only this one of the accepted sessions showed. Where they are too few to say,
+    it is 0: others explain all that it showed; unless it stands out inside of one that was copied evenly."""
     own = model.patterns[:, place] & (model.patterns.sum(axis=1) == 1)
     size, hits = model.size[own].sum(), model.hits[own].sum()
     if size * model.rates[1 + place] < _OWN:
-        return 0.0
+        return _lift(model, place) if _stands_out(model, place) else 0.0
     return float(hits / size) / _background(model, model.accepted[place])
+
+
+def _stands_out(model: _Model, place: int) -> bool:
+    """Whether the session that showed most of this one's records is hit evenly outside of them: then a peak inside is
+    this one's. If it is uneven, a peak proves nothing."""
+    data, inside = model.data, model.patterns[:, place]
+    shared = (model.patterns & inside[:, None]).T @ model.size
+    shared[place] = -1
+    around = int(shared.argmax())
+    if shared[around] <= 0 or model.rates[1 + place] < _INSIDE:
+        return False
+    cause = model.accepted[around]
+    members = data.members(cause.number)[cause.start : cause.stop]
+    members = members[~inside[model.cell[members]]]
+    blocks = min(_BLOCKS, len(members) // 20)
+    if blocks < 2:
+        return False
+    begins = np.arange(blocks) * len(members) // blocks
+    size = np.diff(begins, append=len(members))
+    hits = np.add.reduceat(data.hit[members].astype(np.int64), begins)
+    rates = hits / size
+    rate = float(hits.sum() / size.sum())
+    # What blocks differ by beyond chance is how far from `rate` a part of this session may be for any other reason.
+    uneven = max(float(rates.var()) - rate * (1 - rate) / float(size.mean()), 0.0)
+    within = model.patterns[:, place] & model.patterns[:, around]
+    count = float(model.size[within].sum())
+    peak = float(model.hits[within].sum()) / count
+    return peak - rate > _PEAK * (uneven + rate * (1 - rate) / count) ** 0.5
 
 
 def _finding(model: _Model, cause: _Cause, seed: int) -> Finding:
     data, place = model.data, model.accepted.index(cause)
     without = model.minus(cause)
     ratio = (model.log_likelihood() - without.log_likelihood()) / _LN10
-    rivals = _rivals(without, [other for other in range(len(data.names)) if other not in model.numbers])
+    rivals = _rivals(model, without, cause)
     ties = tuple(name for gain, name, _ in rivals if ratio - gain < TIE)
     nearest = rivals[0] if rivals else (0.0, "", cause)
     members = data.members(cause.number)
     own = model.patterns[:, place] & (model.patterns.sum(axis=1) == 1)
     # Of the whole session, when only a run of it was fitted.
     part = (cause.stop - cause.start) / max(len(members), 1)
-    low, high = (part * end for end in _interval(without, cause, seed))
+    low, high = (part * end for end in _interval(model, cause, seed))
     fraction = part * float(model.rates[1 + place])
     return Finding(
         session=data.names[cause.number],
@@ -470,19 +521,26 @@ def _finding(model: _Model, cause: _Cause, seed: int) -> Finding:
     )
 
 
-def _rivals(without: _Model, others: Sequence[int]) -> list[tuple[float, str, _Cause]]:
-    """What the likeliest other sessions would gain in this one's place, all refitted; the best first."""
+def _rivals(model: _Model, without: _Model, cause: _Cause) -> list[tuple[float, str, _Cause]]:
+    """What the likeliest other sessions would gain in this one's place, all refitted; the best first. Only a session
+    that showed half of this one's hits can explain them as well."""
+    data = model.data
+    members = data.members(cause.number)[cause.start : cause.stop]
+    mine = BitMap(members[data.hit[members]].astype(np.uint32))
+    others = [
+        other
+        for other, shown in enumerate(data.shown)
+        if other not in model.numbers and 2 * shown.intersection_cardinality(mine) >= len(mine)
+    ]
     gains = sorted((without.gain(other) for other in others), key=lambda one: -one[0])
-    few = [cause for gain, cause in gains[:_RIVALS] if gain > 0]
+    few = [one for gain, one in gains[:_RIVALS] if gain > 0]
     # Sessions that showed exactly the same are equal, however many.
     few += [
-        cause for gain, cause in gains[_RIVALS:_MOST_RIVALS] if gain > 0 and gain >= gains[0][0] - TIE * _LN10
+        one for gain, one in gains[_RIVALS:_MOST_RIVALS] if gain > 0 and gain >= gains[0][0] - TIE * _LN10
     ]
     base = without.log_likelihood()
     names = without.data.names
-    found = [
-        ((without.plus(cause).log_likelihood() - base) / _LN10, names[cause.number], cause) for cause in few
-    ]
+    found = [((without.plus(one).log_likelihood() - base) / _LN10, names[one.number], one) for one in few]
     return sorted(found, key=lambda rival: (-rival[0], rival[1]))
 
 
@@ -500,9 +558,9 @@ def _leads(model: _Model, rejected: dict[int, Rejected]) -> tuple[Lead, ...]:
     )
 
 
-def _interval(without: _Model, cause: _Cause, seed: int) -> tuple[float, float]:
+def _interval(model: _Model, cause: _Cause, seed: int) -> tuple[float, float]:
     """95 % of the fractions that blocks of neighbouring records, drawn again, are fitted with."""
-    size, hits, begins = without.counts(cause.number)
+    size, hits, begins = model.counts(cause.number)
     inside = (begins[:-1] >= cause.start) & (begins[1:] <= cause.stop)
     size, hits = size[inside], hits[inside]
     blocks = len(size)
@@ -510,6 +568,6 @@ def _interval(without: _Model, cause: _Cause, seed: int) -> tuple[float, float]:
     drawn = np.random.default_rng(seed).integers(0, blocks, (_RESAMPLES, blocks))
     times = np.zeros((_RESAMPLES, blocks))
     np.add.at(times, (np.arange(_RESAMPLES)[:, None], drawn), 1)
-    gains = _gains(times @ size, times @ hits, without.expected)
+    gains = _gains(times @ size, times @ hits, model.expected_without(cause))
     fractions = np.sort(_FRACTIONS[gains.argmax(axis=1)])
     return float(fractions[int(0.025 * _RESAMPLES)]), float(fractions[int(0.975 * _RESAMPLES) - 1])

@@ -93,13 +93,14 @@ def read_address(text: str) -> Address:
     >>> read_address("横浜市霞が関1の2").spot, read_address("神奈川県横浜市").spot
     ('横浜市霞ケ関1-2', None)
     """
-    if usual := _USUAL.fullmatch(text):
-        # Bulk reading: most addresses of a list share their place with others.
-        place, digits, building = usual.groups()
-        head = _usual_place(place)
-        numbers = tuple(map(int, _DIGITS.findall(digits)))
-        return Address(head.prefecture, head.place, numbers, _usual_building(building) if building else "")
-    return _read_any(text)
+    # Bulk reading: most addresses of a list share their place with others.
+    usual = _USUAL.fullmatch(text) or _USUAL.fullmatch(fold_hyphens(fold(text)))
+    if usual is None:
+        return _read_any(text)
+    place, digits, building = usual.groups()
+    head = _usual_place(place)
+    numbers = tuple(map(int, _DIGITS.findall(digits)))
+    return Address(head.prefecture, head.place, numbers, _usual_building(building) if building else "")
 
 
 @lru_cache(_PLACES)
