@@ -175,14 +175,18 @@ class Shell:
         while data:
             data = data[os.write(self._terminal, data) :]
 
+    async def more(self) -> None:
+        """Return when more was shown. Raises EOFError at the end."""
+        if self._over:
+            raise EOFError(self.shown)
+        self._changed.clear()
+        await self._changed.wait()
+
     async def until(self, text: str, *, seconds: float = 30, after: int = 0) -> None:
         """Return when `text` was shown (behind the first `after` characters); TimeoutError, or EOFError at the end."""
         async with asyncio.timeout(seconds):
             while text not in self.shown[after:]:
-                if self._over:
-                    raise EOFError(self.shown)
-                self._changed.clear()
-                await self._changed.wait()
+                await self.more()
 
     async def ended(self, *, seconds: float = 30) -> int:
         """The exit status, when the program has ended."""
