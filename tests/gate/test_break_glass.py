@@ -18,6 +18,7 @@ from sekisho.gate.decide import AccessRequest, Grant, decide
 from sekisho.gate.facts import BreakGlassOpened
 from sekisho.gate.refusal import Refusal
 from sekisho.gate.state import gather
+from sekisho.gate.tickets import Ending, approve_ticket, close_ticket
 from sekisho.ledger import Ledger, Recorded
 from sekisho.people.roles import Role
 
@@ -56,6 +57,30 @@ async def test_it_opens_at_once_without_approval_and_is_loud(house: House) -> No
     assert grant.unmask == frozenset()
     late = AccessRequest("sato", "B-0001", "callcentre", "postgres", NOON + HOUR)
     assert isinstance(decide(late, await gather(house.ledger, house.published, late)), Refusal)
+
+
+@pytest.mark.parametrize(("by", "how"), [("sato", "done"), ("mori", "revoked")])
+async def test_it_is_closed_early_and_still_to_be_reviewed(house: House, by: str, how: Ending) -> None:
+    await break_glass(house.ledger, emergency(), Siren())
+    never: list[tuple[str, Ending]] = [
+        ("sato", "withdrawn"),
+        ("mori", "declined"),
+        ("mori", "done"),
+        ("sato", "revoked"),
+    ]
+    for person, ending in never:
+        with pytest.raises(Fault) as refused:
+            await close_ticket(house.ledger, "B-0001", by=person, reason="x", how=ending)
+        assert refused.value.kind is faults.NOT_YOUR_DUTY
+    with pytest.raises(Fault) as refused:
+        await approve_ticket(house.ledger, "B-0001", "mori")
+    assert refused.value.kind is faults.NO_TICKET
+    await close_ticket(house.ledger, "B-0001", by=by, reason="the calls go through again", how=how)
+    request = AccessRequest("sato", "B-0001", "callcentre", "postgres", NOON)
+    answer = decide(request, await gather(house.ledger, house.published, request))
+    assert isinstance(answer, Refusal)
+    assert answer.kind is faults.TICKET_CLOSED
+    assert (await standing(house.ledger, REVIEW_BY)).review is Review.OVERDUE
 
 
 @pytest.mark.parametrize(

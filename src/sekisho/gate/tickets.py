@@ -108,6 +108,8 @@ async def approve_ticket(ledger: Ledger, name: str, approver: str, *, seen: str 
 
     Raises Fault NO_TICKET, TICKET_CLOSED, REQUEST_CHANGED, SELF_APPROVAL, or why else this person may not."""
     ticket = await _open_ticket(ledger, name)
+    if ticket.broken_glass:  # nobody's approval makes it anything else
+        raise Fault(faults.NO_TICKET, ticket=name)
     asked = ticket.requested
     if seen is not None and seen != ticket.request:
         raise Fault(faults.REQUEST_CHANGED, ticket=name)
@@ -125,8 +127,11 @@ async def approve_ticket(ledger: Ledger, name: str, approver: str, *, seen: str 
 
 
 async def close_ticket(ledger: Ledger, name: str, *, by: str, reason: str, how: Ending = "done") -> Recorded:
-    """Close a ticket: who asked is done or withdraws, who may approve declines or revokes. For ever."""
-    asked = (await _open_ticket(ledger, name)).requested
+    """Close a ticket: who asked is done or withdraws, who may approve declines or revokes. For ever.
+
+    An emergency access waits for nobody, so it is done or revoked, and its review stays due."""
+    ticket = await _open_ticket(ledger, name)
+    asked = ticket.requested
     who = (await require_standing(ledger, by)).actor
     requester = await require_standing(ledger, asked.person)
     own = how in ("done", "withdrawn")
@@ -137,7 +142,7 @@ async def close_ticket(ledger: Ledger, name: str, *, by: str, reason: str, how: 
         if own
         else any(one.role in approving and one.organisation in ("", asked.organisation) for one in who.held)
     )
-    if not allowed:
+    if not allowed or (ticket.broken_glass and how in ("withdrawn", "declined")):
         raise Fault(faults.NOT_YOUR_DUTY, person=by, act=act, part=how)
     return await ledger.record(TicketClosed(ticket=name, reason=reason, how=how), by=by, about=name)
 
@@ -152,7 +157,7 @@ async def require_standing(ledger: Ledger, account: str) -> Standing:
 
 async def _open_ticket(ledger: Ledger, name: str) -> Ticket:
     ticket = await read_ticket(ledger, None, name)
-    if ticket is None or ticket.broken_glass:
+    if ticket is None:
         raise Fault(faults.NO_TICKET, ticket=name)
     if ticket.closed:
         raise Fault(faults.TICKET_CLOSED, ticket=name)
