@@ -14,7 +14,7 @@ _YOUNG: Final = 10_000  # objects made before their cycles are looked for
 def run(main: Coroutine[Any, Any, _T]) -> _T:
     """As `asyncio.run`, on uvloop.
 
-    asyncio's own loop costs a lookup through a door about a quarter more (docs/decisions/0005-lookups.md). What was
+    asyncio's own loop takes about a sixth more processor time to relay (docs/decisions/0005-lookups.md). What was
     imported until now stays for good: no collection of garbage walks over it again."""
     gc.collect()
     gc.freeze()
