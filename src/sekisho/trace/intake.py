@@ -297,4 +297,4 @@ def _whole_addresses(texts: pl.DataFrame) -> pl.DataFrame:
         separator=" ",
         ignore_nulls=True,
     )
-    return texts.drop(parts).with_columns(whole.alias("住所"))
+    return texts.with_columns(whole.alias("住所")).drop([name for name in parts if name != "住所"])
