@@ -11,8 +11,9 @@ from sekisho.watch.observation import DAY, Observation
 from sekisho.watch.tails import count_surprise
 from sekisho.watch.windows import Windows
 
-SHAPE: Final = 14.0  # what a ticket needs differs between honest workers by about a quarter
+SHAPE: Final = 18.0  # what a ticket needs differs between honest workers by about a quarter
 SHAPE_ALONE: Final = 7.0  # … and by more where there are no tickets, and a day of work is the unit
+ENOUGH: Final = 3  # colleagues, for the middle one of them to be usual
 LEAST: Final = 8  # tickets (or days without tickets) before anybody is compared
 CAP: Final = 120  # persons: one unusual ticket is not a habit
 
@@ -87,10 +88,11 @@ def sweep(memories: dict[str, Work], now: int, known: Known) -> Iterator[tuple[s
 
 
 def _usual(others: list[tuple[int, int]]) -> float:
-    """Persons for each unit, of those who have done enough to say so: the median, at least the mean of all."""
+    """Persons for each unit: of three who have done enough to say so the middle one, else the mean of all."""
     rates = sorted(persons / units for persons, units in others if units >= LEAST)
-    mean = sum(persons for persons, _ in others) / max(1, sum(units for _, units in others))
-    return max(mean, rates[len(rates) // 2]) if rates else mean
+    if len(rates) >= ENOUGH:
+        return rates[len(rates) // 2]
+    return sum(persons for persons, _ in others) / max(1, sum(units for _, units in others))
 
 
 DETECTOR: Final = Detector(
