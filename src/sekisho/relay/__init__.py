@@ -8,4 +8,5 @@ tables      the sessions table
 postgres    the PostgreSQL door
 browser     the door for terminals in a browser
 record      recordings of interactive sessions
+workspace   files on the checkpoint: the inner door, the sandbox, pulls, wiping
 """
