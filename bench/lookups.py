@@ -157,7 +157,8 @@ async def _rate(to: Address, folder: Path, size: int, seconds: int) -> float:
 
 
 async def _costed(run: Run, process: int, seconds: int, costs: list[float]) -> float:
-    """The rate of a run; `costs` gets the microseconds of processor time that the process took for each transaction."""
+    """The rate of a run; `costs` gets the microseconds of processor time that the process took for each transaction,
+    the log-ins at the start included."""
     before = _processor_time(process)
     rate = await run()
     costs.append((_processor_time(process) - before) / (rate * seconds) * 1e6)
