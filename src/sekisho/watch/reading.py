@@ -51,6 +51,7 @@ _anything: Final = msgspec.json.Decoder(dict[str, Any])
 _minutes: Final[dict[str, int]] = {}
 _tables: Final[dict[tuple[str, ...], tuple[str, ...]]] = {}
 _KEPT: Final = 10_000
+_PAGE_BYTES: Final = 2_000  # a printed page of text
 
 
 def _at(stamp: str) -> int:
@@ -146,6 +147,16 @@ def _opened(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
     }
 
 
+def _of_session(d: dict[str, Any]) -> dict[str, Any]:
+    """Of a fact that names its person, unless the leaf's `by` does."""
+    named = {"actor": d["person"]} if "person" in d else {}
+    return {**named, "client": d["organisation"], "session": d["session"], "ticket": d["ticket"]}
+
+
+def _shown(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
+    return {**_of_session(d), "rows": d["rows"], "persons": d["persons"], "size": d["bytes"]}
+
+
 def _asked(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
     bulk = d.get("bulk") or {}
     return {
@@ -220,24 +231,25 @@ READERS: Final[dict[str, Callable[[_Leaf], Observation]]] = {
     "relay.session_closed": _seen("logoff", lambda d, leaf: {"session": d["session"]}),
     "relay.channel_refused": _seen("refused", _refused),
     # What a terminal showed is counted about once a second, whatever the command was.
-    "relay.terminal_output": _seen(
-        "read",
-        lambda d, leaf: {
-            "session": d.get("session", ""),
-            "persons": d.get("persons", 0),
-            "size": d.get("bytes", 0),
-        },
+    "relay.terminal_output": _seen("read", _shown),
+    "relay.terminal_volume_high": _seen(
+        "print", lambda d, leaf: {**_of_session(d), "rows": d["bytes"] // _PAGE_BYTES}
     ),
-    "relay.bypass_seen": _gap("target", "hole"),
+    "relay.terminal_encoded": _seen("archive", lambda d, leaf: {**_of_session(d), "size": d["characters"]}),
+    "relay.host_key_refused": _gap("target", "host key"),
+    "relay.bypass_seen": _seen("gap", lambda d, leaf: {"actor": "", "target": d["target"], "what": "bypass"}),
+    "relay.sensor_changed": _seen(
+        "gap", lambda d, leaf: {"actor": "", "target": d["target"], "what": "sees" if d["sees"] else "blind"}
+    ),
+    # The inner session counted its persons as statements; here only that files exist, and that they are gone.
     "workspace.pulled": _seen(
-        "pull",
-        # The inner session counted its persons as statements; here only that a file exists of them.
-        lambda d, leaf: {
-            "client": d["organisation"],
-            "session": d["session"],
-            "target": d["ticket"],
-            "place": "workspace",
-        },
+        "pull", lambda d, leaf: {**_of_session(d), "place": "workspace", "size": d["bytes"]}
+    ),
+    "workspace.looked": _seen(
+        "read", lambda d, leaf: {"session": d["session"], "ticket": d["ticket"], "persons": d["persons"]}
+    ),
+    "workspace.wiped": _seen(
+        "delete", lambda d, leaf: {"ticket": d["ticket"], "place": "workspace", "what": "all"}
     ),
     "gate.budget_leased": _seen("lease", _lease("leased", 1)),
     "gate.budget_settled": _seen("lease", _lease("given_back", -1)),
@@ -299,13 +311,5 @@ READERS: Final[dict[str, Callable[[_Leaf], Observation]]] = {
     ),
     "watch.alert_acknowledged": _seen("review", lambda d, leaf: {"what": "alerts"}),
     "watch.review_done": _seen("review", lambda d, leaf: {"what": d["kind"]}),
-    "takeout.released": _seen(
-        "takeout",
-        lambda d, leaf: {
-            "client": d.get("organisation", ""),
-            "ticket": d.get("ticket", ""),
-            "persons": d.get("persons", 0),
-        },
-    ),
 }
 NAMES: Final = tuple(sorted(READERS))

@@ -9,7 +9,7 @@ from sekisho.watch.observation import HOUR, Observation
 
 LEAST_BEATS: Final = 5
 # What the record itself says about a contradiction is no matter of chance.
-CERTAIN: Final = ("mismatch", "stopped", "audit_off", "hole")
+CERTAIN: Final = ("mismatch", "stopped", "audit_off", "hole", "bypass", "blind")
 
 
 class Source(Memory):
@@ -26,6 +26,8 @@ def source(o: Observation, known: Known) -> str:
 
 
 def look(memory: Source, o: Observation, known: Known) -> Finding | None:
+    if o.what == "sees":
+        return None  # a sensor that works again
     if o.kind == "gap":
         values: dict[str, Value] = {"source": o.target, "sign": o.what, "hours": 0}
         sure = o.what in CERTAIN

@@ -34,7 +34,8 @@ def look(account: Account, o: Observation, known: Known) -> Finding | None:
     if o.kind == "count":
         return _counts(o)
     if o.kind in ("takeout", "delete"):
-        account.went += o.persons
+        # A workspace that was wiped with its key holds nothing any more.
+        account.went = account.came if o.what == "all" else account.went + o.persons
         return None
     account.human, account.client, account.last = known.human, o.client, o.at
     account.came += o.persons
@@ -60,8 +61,10 @@ def _counts(o: Observation) -> Finding | None:
 def sweep(memories: dict[str, Account], now: int, known: Known) -> Iterator[tuple[str, Finding]]:
     over: list[str] = []
     for name, account in sorted(memories.items()):
-        if not account.last or now - account.last < GRACE_DAYS * DAY:
-            continue
+        asked = known.tickets.get(name)
+        closes = asked.closes + DAY if asked is not None else 0
+        if not account.last or now < max(account.last + GRACE_DAYS * DAY, closes):
+            continue  # while the ticket runs, its files may lie in the workspace
         over.append(name)
         missing = account.came - account.went
         if missing > max(BULK, TOLERANCE * account.came):
@@ -87,7 +90,7 @@ DETECTOR: Final = Detector(
     name="reconcile",
     head=Head.EVIDENCE,
     kinds=("read", "pull", "takeout", "delete", "count"),
-    window="daily; six days after a bulk job's last row",
+    window="daily; six days after a bulk job's last row, and not before its ticket ends",
     memory=Account,
     key=ticket,
     reason=Words(
