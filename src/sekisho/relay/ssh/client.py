@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 import asyncssh
 import structlog
 from asyncssh.auth import KbdIntChallenge, KbdIntResponse
+from asyncssh.constants import MSG_IGNORE
 
 from sekisho.faults import Fault, Language
 from sekisho.people import faults as people_faults
@@ -252,6 +253,12 @@ class Connection(asyncssh.SSHServerConnection):
         return Channel(
             self, self._loop, True, False, False, 0, 0, None, errors, self._window, self._max_pktsize
         )
+
+    def send_packet(self, pkttype: int, *args: bytes, handler: Any = None) -> None:
+        # asyncssh sends an empty message before each one, with a system call of its own, against an attack on CBC
+        # (RFC 4251 9.3.1). The door's ciphers are all authenticated ones.
+        if pkttype != MSG_IGNORE:
+            super().send_packet(pkttype, *args, handler=handler)
 
     def _process_no_more_sessions_at_openssh_dot_com_global_request(self, packet: Any) -> None:
         # OpenSSH, PROTOCOL 2.2: a client that will ask for no other session says so, and is held to it.
