@@ -219,7 +219,7 @@ def _leak(stage: _Stage, seed: int, rows: int, damage: float, part: str, but: st
                 row = damaged(row, words)
             writer.writerow([cell or "" for place, cell in enumerate(row) if place != missing])
     began, busy = time.perf_counter(), _busy()
-    answer = trace(read_list(path), stage.registry.fingerprint_key, stage.registry.load())
+    answer = trace(read_list(path), stage.registry, stage.registry.load())
     took, busy = time.perf_counter() - began, _busy() - busy
     fits = answer.attribution.fits.values()
     accused = {one.session for fit in fits for one in fit.findings}
@@ -239,7 +239,8 @@ def _leak(stage: _Stage, seed: int, rows: int, damage: float, part: str, but: st
         "all found, none false, 20 s" + ("; < 1 % lost" if damage == 0.05 and not but else ""),
         f"{len(right)} found, {len(truth - accused - tied)} missed, {len((truth - accused) & tied)} only as a tie, "
         f"{len(false)} false; {took:.1f} s ({busy:.1f} s of processors); "
-        f"{lost.sum() / max(own, 1):.2%} of own rows not attributed, "
+        f"{lost.sum() / max(own, 1):.2%} of own rows not attributed "
+        f"before the fuzzy pass, which adds {sum(answer.fuzzy.values()):,}; "
         f"{claimed.sum() / max(len(strangers), 1):.1%} of strangers taken for ours",
         f"least accepted log10 ratio {least:,.0f}, highest rejected {rejected:,.0f}",
         met=truth <= accused | tied and not false and took < 20,

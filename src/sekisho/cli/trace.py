@@ -24,6 +24,7 @@ from sekisho.trace.cases import list_cases, openings_of, read_case, repeat_case,
 from sekisho.trace.intake import Listing, read_list
 from sekisho.trace.keys import TraceKeys
 from sekisho.trace.lookup import trace as look_up
+from sekisho.trace.match import TIERS
 from sekisho.trace.parts import ITEMS
 from sekisho.trace.registry import Registry
 
@@ -113,8 +114,10 @@ _SAYS: Final[dict[str, dict[Language, str]]] = {
     },
     "rows": {
         "en": "Of {rows:,} rows {own:,} are of one client, {ambiguous:,} of several, {weak:,} found only weakly, "
+        "{fuzzy:,} only by the fuzzy pass, "
         "{foreign:,} not ours. Persons: {best:,} (at least {lower:,}, at most {upper:,}).",
-        "ja": "全{rows:,}行のうち、委託元1者{own:,}、複数の可能性{ambiguous:,}、弱い一致のみ{weak:,}、当所のものでない"
+        "ja": "全{rows:,}行のうち、委託元1者{own:,}、複数の可能性{ambiguous:,}、弱い一致のみ{weak:,}、"
+        "あいまい照合のみ{fuzzy:,}、当所のものでない"
         "{foreign:,}。本人数 {best:,}人(少なくとも{lower:,}、多くて{upper:,})。",
     },
     "coverage": {
@@ -128,6 +131,14 @@ _SAYS: Final[dict[str, dict[Language, str]]] = {
     "erased": {
         "en": "{files} files are gone, and what backups hold is noise.",
         "ja": "{files}件のファイルを消去しました。",
+    },
+    "linked": {
+        "en": "{pairs:,} pairs ({fuzzy:,} by the fuzzy pass) of {first:,} and {second:,} rows.",
+        "ja": "{first:,}行と{second:,}行から{pairs:,}組(うちあいまい照合{fuzzy:,}組)。",
+    },
+    "scored": {
+        "en": "Precision {precision:.4f}, recall {recall:.4f}; {wrong:,} wrong, {missed:,} missed.",
+        "ja": "適合率 {precision:.4f}、再現率 {recall:.4f}。誤り{wrong:,}、見逃し{missed:,}。",
     },
     "nothing": {"en": "There is no case.", "ja": "案件はありません。"},
 }
@@ -243,7 +254,7 @@ def run(
     if registry is not None:
         there = Registry.open(registry, unlocked)
         with _progress() as progress:
-            traced = look_up(listing, there.fingerprint_key, there.load(), progress=progress)
+            traced = look_up(listing, there, there.load(), progress=progress)
         _show(answer_of(traced, registry=there.digest), {}, as_json=as_json)
         return
     if state is None or by is None:
@@ -372,17 +383,58 @@ def erase(organisation: str, state: Path, keys: Path, master: Path | None, by: s
     _say("erased", files=_with_ledger(state, destroy))
 
 
-def _confirmed(listing: Listing, columns: tuple[str, ...], *, yes: bool) -> Listing:
-    """The list with its columns as a person says they are, or as they are recognised and confirmed."""
+@trace.command()
+@click.argument("first", type=click.Path(exists=True, path_type=Path))
+@click.argument("second", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--id", "id_column", default="id", show_default=True, help="The column of both lists that names a row."
+)
+@click.option("--truth", type=click.Path(exists=True, path_type=Path), help="CSV of true pairs of ids.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the pairs found as CSV.")
+@_COLUMN
+def link(
+    first: Path, second: Path, id_column: str, truth: Path | None, out: Path | None, columns: tuple[str, ...]
+) -> None:
+    """Which rows of FIRST and SECOND are the same person's; with --truth, how right that is."""
+    from sekisho.trace.linking import link as link_lists
+    from sekisho.trace.linking import read_truth, score
+
+    one, other = (_without(_told_columns(read_list(path), columns), id_column) for path in (first, second))
+    links = link_lists(one, other)
+    ids = [[word or "" for word in listing.table.column(id_column).to_pylist()] for listing in (one, other)]
+    if out is not None:
+        pairs = zip(links.a.tolist(), links.b.tolist(), links.tier.tolist(), strict=True)
+        lines = [
+            f"{ids[0][a]},{ids[1][b]},{TIERS[tier].name if tier >= 0 else 'fuzzy'}" for a, b, tier in pairs
+        ]
+        out.write_text("\n".join(["first,second,by", *lines]) + "\n", encoding="utf-8")
+    _say("linked", pairs=len(links.a), fuzzy=int((links.tier < 0).sum()), first=one.rows, second=other.rows)
+    if truth is not None:
+        found = score(links, read_truth(truth), ids[0], ids[1])
+        _say("scored", precision=found.precision, recall=found.recall, wrong=found.wrong, missed=found.missed)
+
+
+def _without(listing: Listing, id_column: str) -> Listing:
+    if id_column not in listing.table.column_names:
+        raise click.UsageError(f"{listing.name} has no column {id_column}: give --id")
+    return listing.confirmed({id_column: ""})
+
+
+def _told_columns(listing: Listing, columns: tuple[str, ...]) -> Listing:
     told: dict[str, str] = {}
     for word in columns:
         name, sign, item = word.rpartition("=")
-        if not sign or item not in (*ITEMS, "-") or name not in {column.name for column in listing.columns}:
+        if not sign or item not in (*ITEMS, "-") or name not in {one.name for one in listing.columns}:
             raise click.UsageError(
                 f"--column {word}: NAME is a column of the list, ITEM one of {', '.join(ITEMS)} or -"
             )
         told[name] = "" if item == "-" else item
-    listing = listing.confirmed(told)
+    return listing.confirmed(told)
+
+
+def _confirmed(listing: Listing, columns: tuple[str, ...], *, yes: bool) -> Listing:
+    """The list with its columns as a person says they are, or as they are recognised and confirmed."""
+    listing = _told_columns(listing, columns)
     if yes:
         return listing
     language = preferred_language()
@@ -428,6 +480,7 @@ def _show(answer: Answer, shown: dict[str, tuple[Any, str, str, int]], *, as_jso
         own=answer.own_rows,
         ambiguous=answer.ambiguous_rows,
         weak=answer.weak_rows,
+        fuzzy=answer.fuzzy_rows,
         foreign=answer.foreign_rows,
         **_fields(answer.persons),
     )

@@ -14,7 +14,7 @@ from sekisho.trace.lookup import Traced
 from sekisho.trace.match import TIERS
 from sekisho.trace.persons import RULES
 
-METHOD: Final = "exact-parts/1 explain-away-lr/1"
+METHOD: Final = "exact-parts/1 explain-away-lr/1 fuzzy-splink/1"
 """Names the rules that made an answer; changed whenever the same input could give another answer."""
 
 
@@ -70,6 +70,7 @@ class Client(Document, frozen=True, kw_only=True):
     organisation: str
     rows: int
     weak_rows: int
+    fuzzy_rows: int
     records: int
     persons: Persons
 
@@ -102,6 +103,7 @@ class Answer(Document, frozen=True, kw_only=True):
     own_rows: int
     ambiguous_rows: int
     weak_rows: int
+    fuzzy_rows: int  # found by the fuzzy pass alone, in sessions that were accepted without them
     foreign_rows: int
     rows_by_tier: dict[str, int]
     rules: dict[str, tuple[str, ...]]
@@ -162,6 +164,7 @@ def answer_of(traced: Traced, *, registry: str, not_gathered: int = 0) -> Answer
                 organisation=share.organisation,
                 rows=share.rows,
                 weak_rows=share.weak_rows,
+                fuzzy_rows=traced.fuzzy.get(share.organisation, 0),
                 records=share.records,
                 persons=_persons(traced, share.organisation),
             )
@@ -171,7 +174,8 @@ def answer_of(traced: Traced, *, registry: str, not_gathered: int = 0) -> Answer
         own_rows=found.own,
         ambiguous_rows=found.ambiguous,
         weak_rows=found.weak,
-        foreign_rows=found.foreign,
+        fuzzy_rows=sum(traced.fuzzy.values()),
+        foreign_rows=found.foreign - sum(traced.fuzzy.values()),
         rows_by_tier=_tiers(found),
         rules={rule: tuple("+".join(parts) for parts in sets) for rule, sets in RULES.items()},
         coverage=Coverage(

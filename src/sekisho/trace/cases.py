@@ -176,7 +176,7 @@ async def _looked_up(
 
     def work() -> Answer:
         loaded = registry.load(datasets)
-        traced = trace(listing, registry.fingerprint_key, loaded, processes=processes, progress=progress)
+        traced = trace(listing, registry, loaded, processes=processes, progress=progress)
         return answer_of(traced, registry=registry.digest, not_gathered=not_gathered)
 
     # Minutes of arithmetic: the ledger's loop goes on meanwhile.

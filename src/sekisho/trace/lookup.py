@@ -7,13 +7,15 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pyroaring import BitMap
 
 from sekisho.trace.attribution import Attribution, attribute
+from sekisho.trace.fuzzy import PARTS, fuzzy_pairs
 from sekisho.trace.intake import Listing, batches
 from sekisho.trace.match import match, parts_present
 from sekisho.trace.parts import Lines, fingerprint, joined
 from sekisho.trace.persons import Counts, count_persons
-from sekisho.trace.registry import Loaded
+from sekisho.trace.registry import Loaded, Registry
 
 Progress = Callable[[str, float], None]
 """Told a step's name and how much of it is done, 0 to 1."""
@@ -32,19 +34,21 @@ class Traced:
     unresolved: int  # numbers that sessions were shown and that no indexed record has
     erased: tuple[str, ...]  # datasets that could not be examined
     organisation_of: Mapping[str, str]  # of each dataset that was examined
+    fuzzy: Mapping[str, int]  # organisation -> rows that only the fuzzy pass found
 
 
 def trace(
     listing: Listing,
-    key: bytes,
+    registry: Registry,
     loaded: Loaded,
     *,
     processes: int | None = None,
     progress: Progress = lambda step, done: None,
 ) -> Traced:
     """Look a list up. Raises Fault NO_COLUMNS."""
+    key = registry.fingerprint_key
     row_of_line, lines = fingerprinted(listing, key, processes=processes, progress=progress)
-    return look_up(listing, row_of_line, lines, loaded, progress=progress)
+    return look_up(listing, row_of_line, lines, registry, loaded, progress=progress)
 
 
 def fingerprinted(
@@ -73,6 +77,7 @@ def look_up(
     listing: Listing,
     row_of_line: npt.NDArray[np.int64],
     lines: Lines,
+    registry: Registry,
     loaded: Loaded,
     *,
     progress: Progress = lambda step, done: None,
@@ -86,9 +91,64 @@ def look_up(
     attribution = attribute(pairs, listing.rows, loaded, area=area)
     progress("persons", 0.0)
     every, each = count_persons(row_of_line, lines, attribution)
+    fuzzy = _fuzzy(row_of_line, lines, attribution, registry, loaded)
     progress("persons", 1.0)
     unresolved = sum(passed.unresolved for sessions in loaded.sessions.values() for passed in sessions)
     organisation_of = dict(zip(loaded.names, loaded.organisations, strict=True))
     return Traced(
-        listing, attribution, every, each, parts_present(lines), unresolved, loaded.erased, organisation_of
+        listing,
+        attribution,
+        every,
+        each,
+        parts_present(lines),
+        unresolved,
+        loaded.erased,
+        organisation_of,
+        fuzzy,
     )
+
+
+def _fuzzy(
+    row_of_line: npt.NDArray[np.int64],
+    lines: Lines,
+    found: Attribution,
+    registry: Registry,
+    loaded: Loaded,
+) -> dict[str, int]:
+    """Rows that nothing else found, among the records of accepted sessions that no row has."""
+    left = found.organisation_of_row[row_of_line] == -1
+    rows = row_of_line[left]
+    counts: dict[str, int] = {}
+    taken = np.zeros(found.rows, bool)
+    for number, name in enumerate(loaded.names):
+        accepted = {one.session for one in found.fits[name].findings}
+        if not accepted or not len(rows):
+            continue
+        shown = BitMap.union(
+            *(
+                BitMap.deserialize(passed.bitmap)
+                for passed in loaded.sessions[name]
+                if passed.session in accepted
+            )
+        )
+        start, stop = loaded.bases[number], loaded.bases[number + 1]
+        hit = found.pairs.rec[(found.pairs.rec >= start) & (found.pairs.rec < stop)] - start
+        shown -= BitMap(hit.astype(np.uint32))
+        table = registry.loose(name)
+        records = table.column("rec").to_numpy().astype(np.int64)
+        wanted = np.zeros(int(stop - start), bool)
+        wanted[np.asarray(shown.to_array(), np.int64)] = True
+        some = wanted[records]
+        free = ~taken[rows]
+        pairs = fuzzy_pairs(
+            rows[free],
+            {part: lines[part][left][free] for part in PARTS},
+            records[some],
+            {part: table.column(part).to_numpy()[some] for part in PARTS},
+        )
+        new = np.unique(pairs[0])
+        taken[new] = True
+        organisation = loaded.organisations[number]
+        if len(new):
+            counts[organisation] = counts.get(organisation, 0) + len(new)
+    return counts

@@ -11,7 +11,7 @@ from 1), their numbers meet, here as in the budgets.
 
     registry.json                  what there is, with the SHA-256 of each file
     <dataset>.<edition>.lines      record id and exact parts (Arrow), sealed for the client organisation
-    <dataset>.<edition>.loose      loose parts of the same lines
+    <dataset>.<edition>.loose      loose parts and date of birth of the same lines
     <dataset>.<edition>.subjects   subject numbers of the records that this edition met first
     <dataset>.<edition>.sessions   bitmaps
 
@@ -172,7 +172,9 @@ class Registry:
             kept = {part: digests[wanted] for part, digests in lines.items()}
             local = records[wanted].astype(np.int32)
             self._write(entry, "lines", _arrow({"rec": local, **{part: kept[part] for part in EXACT}}), at)
-            self._write(entry, "loose", _arrow({"rec": local, **{part: kept[part] for part in LOOSE}}), at)
+            self._write(
+                entry, "loose", _arrow({"rec": local, **{part: kept[part] for part in (*LOOSE, "birth")}}), at
+            )
         entry.records += len(fresh)
         entry.lines += count
         self._save()
@@ -208,7 +210,7 @@ class Registry:
         return tuple(self._sessions(entry)) if entry else ()
 
     def loose(self, dataset: str) -> pa.Table:
-        """Record ids (in the dataset) and loose parts of a dataset's lines."""
+        """Record ids (in the dataset), loose parts and date of birth of a dataset's lines."""
         entry = next(one for one in self._list.datasets if one.dataset == dataset)
         return pa.concat_tables(self._tables(entry, "loose"))
 

@@ -237,6 +237,7 @@ def _data(case: Case, shown: Shown) -> dict[str, Any]:
             ["委託元が一つに定まる", f"{answer.own_rows:,}"],
             ["委託元が複数考えられる", f"{answer.ambiguous_rows:,}"],
             ["弱い一致のみ(電話番号など)", f"{answer.weak_rows:,}"],
+            ["あいまい照合のみ(整合するセッション内)", f"{answer.fuzzy_rows:,}"],
             ["当所のものでない", f"{answer.foreign_rows:,}"],
             ["合計", f"{answer.rows:,}"],
             ["本人数(最小/最良/最大)", " / ".join(f"{n:,}" for n in _three(answer))],
