@@ -9,9 +9,16 @@ import pytest
 from console.console_scene import Scene
 from console.test_acts import send
 from sekisho.ledger import Commitment
-from sekisho.register.catalogue import Dataset, find_catalogue
-from sekisho.register.changes import loosened
-from sekisho.register.facts import CatalogueProposed, ColumnEntry, DatasetAdded, TableEntry
+from sekisho.register.catalogue import Dataset, Target, find_catalogue, find_target
+from sekisho.register.changes import different, loosened
+from sekisho.register.facts import (
+    CatalogueProposed,
+    ColumnEntry,
+    DatasetAdded,
+    TableEntry,
+    TargetAdded,
+    TargetProposed,
+)
 
 pytestmark = pytest.mark.e2e
 ROW = "/register/edit/sheets/{}/row"
@@ -199,6 +206,70 @@ def test_what_loosens_a_catalogue() -> None:
     assert loosened(before, added(table(*start), role="root")) == ("role",)
     other = msgspec.structs.replace(table(*start), name="u")
     assert loosened(before, added(table(*start), other)) == ("s.u",)
+
+
+async def test_another_address_of_a_target_takes_two(house: Scene) -> None:
+    """Whoever pointed a target at the own machine alone would be sent its password with the next session."""
+    ledger = house.checkpoint.ledger
+    where = "/register/edit/target"
+
+    async def server() -> Target:
+        async with ledger.read() as connection:
+            found = await find_target(connection, "callcentre")
+        assert found is not None
+        return found
+
+    before = await server()
+    fields = {name: str(getattr(before, name)) for name in Target.__slots__ if name != "host_keys"}
+    changed = {**fields, "known": "callcentre", "port": "1", "unknown_lineage": "refuse", "reason": "moved"}
+    async with house.client("kanri") as kanri, house.client("hogo") as hogo:
+        parties = ROW.format("parties")
+        await send(hogo, parties, parties, id="outsourcing", name="まちの運用", kind="company")
+        # Refusing more is one person's to do.
+        await send(kanri, where, where, **{**fields, "known": "callcentre", "unknown_lineage": "refuse"})
+        assert (await server()).unknown_lineage == "refuse"
+        await send(kanri, where, where, **{**changed, "unknown_lineage": "mask"})
+        assert (await server()).port == before.port
+        [proposed] = await ledger.facts(0, 99, names=["register.target_proposed"])
+        fact = proposed.typed()
+        assert isinstance(fact, TargetProposed)
+        assert fact.differs == ("port", "unknown_lineage")
+        proposal = f"/register/edit/proposals/{proposed.leaf_hash.hex()}"
+        own = await send(kanri, "/register", proposal)
+        assert (own.status_code, "SEK-REG-188" in own.text) == (403, True)
+        page = (await hogo.get("/register")).text
+        assert f"port: {before.port} → 1" in page
+        assert "moved" in page
+        await send(hogo, "/register", proposal)
+        assert ((await server()).port, (await server()).unknown_lineage) == (1, "mask")
+        spent = await send(hogo, "/me", proposal)
+        assert "SEK-REG-187" in spent.text
+        assert "moved" not in (await hogo.get("/register")).text
+    assert [one.by for one in await ledger.facts(0, 999, names=["register.target_added"])][-2:] == [
+        "kanri",
+        "hogo",
+    ]
+
+
+def test_what_of_a_target_takes_two() -> None:
+    held = Target("t", "ssh", "h", 22, "", "", "mask", "o", ("ssh-ed25519 AAAA",))
+    fields = {name: getattr(held, name) for name in Target.__slots__}
+    others = {
+        "protocol": "postgres",
+        "host": "x",
+        "port": 23,
+        "database": "d",
+        "tls_ca": "PEM",
+        "operator": "p",
+        "host_keys": (),
+    }
+    for name, value in others.items():
+        assert different(held, TargetAdded(**{**fields, name: value})) == (name,)
+    assert different(held, TargetAdded(**fields)) == ()
+    assert different(None, TargetAdded(**fields)) == ()
+    assert different(held, TargetAdded(**{**fields, "unknown_lineage": "refuse"})) == ()
+    loose = Target(**{**fields, "unknown_lineage": "refuse"})
+    assert different(loose, TargetAdded(**fields)) == ("unknown_lineage",)
 
 
 async def test_a_scan_is_confirmed_without_typing_and_by_two(house: Scene) -> None:

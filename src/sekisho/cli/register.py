@@ -24,7 +24,7 @@ from sekisho.people.ssh_keys import read_public_key
 from sekisho.people.tables import persons
 from sekisho.register.campaigns import Progress, answer, read_answers, read_progress
 from sekisho.register.catalogue import find_catalogue, find_target, organisation_names
-from sekisho.register.changes import change_catalogue
+from sekisho.register.changes import change_catalogue, change_target
 from sekisho.register.erasure import sweep as sweep_tasks
 from sekisho.register.facts import CampaignOpened, DatasetAdded, TargetAdded, TargetScanned
 from sekisho.register.faults import FILE_UNREADABLE, UNKNOWN_PERSON, UNKNOWN_TARGET
@@ -170,6 +170,7 @@ def export(path: Path, state: Path) -> None:
     "--tls-ca", type=click.Path(exists=True, path_type=Path), help="PEM file; without it, loopback only."
 )
 @click.option("--unknown-lineage", type=click.Choice(["mask", "refuse"]), default="mask", show_default=True)
+@click.option("--reason", default="", help="Of a change.")
 @_STATE
 @_BY
 def target(
@@ -182,16 +183,18 @@ def target(
     operator: str,
     tls_ca: Path | None,
     unknown_lineage: str,
+    reason: str,
     state: Path,
     by: str,
 ) -> None:
-    """Register a server that holds clients' data, or change what is registered of it."""
+    """Register a server that holds clients' data, or propose a change of one, to which a second person agrees in the
+    console."""
     if (protocol == "ssh") == bool(database) or (protocol == "ssh") != bool(host_keys):
         raise click.UsageError("postgres needs --database; ssh needs --host-key, and knows no --database")
     keys = tuple(read_public_key(path.read_text(encoding="utf-8"))[0] for path in host_keys)
     certificate = tls_ca.read_text() if tls_ca else ""
 
-    async def run(ledger: Ledger) -> None:
+    async def run(ledger: Ledger) -> Recorded:
         await _must_be_known(ledger, by)
         fact = TargetAdded(
             target=target,
@@ -204,9 +207,10 @@ def target(
             operator=operator,
             host_keys=keys,
         )
-        await ledger.record(fact, by=by, about=target)
+        return await change_target(ledger, fact, by=by, reason=reason)
 
-    _with_ledger(state, run)
+    recorded = _with_ledger(state, run)
+    click.echo(f"{recorded.fact} {recorded.leaf_hash.hex()}")
 
 
 @register.command(name="ssh-dataset")

@@ -320,6 +320,7 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "register.entrustment_added": marked("Entrustment registered"),
         "register.contract_added": marked("Contract registered"),
         "register.catalogue_proposed": marked("Change of the columns proposed"),
+        "register.target_proposed": marked("Change of a target proposed"),
         "register.target_scanned": marked("Target looked at"),
         "register.scan_kept": marked("Scan kept for confirmation"),
         "people.person_left": marked("Person left"),

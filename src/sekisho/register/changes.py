@@ -1,4 +1,5 @@
-"""Changes to the catalogue: what masks more takes one person, what shows or reaches more takes two.
+"""Changes to the catalogue: what masks more takes one person, what shows or reaches more takes two. A registered
+target is changed by two as well: whoever could point it elsewhere alone would be sent its passwords and certificates.
 
 A proposal opens nothing. Whoever agrees names it by the leaf hash of its fact; it is void when the dataset has
 changed since. Whether the two are different humans who hold the role for it, the caller has checked for the first
@@ -14,8 +15,8 @@ from sqlalchemy import select
 from sekisho.faults import Fault
 from sekisho.ledger import Connection, Ledger, Recorded, Sealed
 from sekisho.register import faults
-from sekisho.register.catalogue import Dataset, find_catalogue
-from sekisho.register.facts import CatalogueProposed, DatasetAdded, TableEntry
+from sekisho.register.catalogue import Dataset, Target, find_catalogue, find_target
+from sekisho.register.facts import CatalogueProposed, DatasetAdded, TableEntry, TargetAdded, TargetProposed
 from sekisho.register.tables import catalogue_proposals
 
 
@@ -51,14 +52,25 @@ def _loosened_table(before: TableEntry | None, after: TableEntry) -> list[str]:
     return found
 
 
-def state_of(dataset: Dataset | None) -> str:
-    """What a proposal replaces: a digest of how the dataset is catalogued now, "" when it is not."""
-    if dataset is None:
+def different(before: Target | None, after: TargetAdded) -> tuple[str, ...]:
+    """The fields that need a second person; none for a new target, which opens nothing before a dataset stands on
+    it, and none for one that only refuses what it masked."""
+    if before is None:
+        return ()
+    fields = [field for field in before.__slots__ if getattr(before, field) != getattr(after, field)]
+    if after.unknown_lineage == "refuse":
+        fields = [field for field in fields if field != "unknown_lineage"]
+    return tuple(fields)
+
+
+def state_of(now: Dataset | Target | None) -> str:
+    """What a proposal replaces: a digest of what is registered now, "" when nothing is."""
+    if now is None:
         return ""
+    if isinstance(now, Target):
+        return hashlib.sha256(msgspec.json.encode(now)).hexdigest()
     return hashlib.sha256(
-        msgspec.json.encode(
-            (dataset.organisation, dataset.target, dataset.role, dataset.secret, dataset.tables)
-        )
+        msgspec.json.encode((now.organisation, now.target, now.role, now.secret, now.tables))
     ).hexdigest()
 
 
@@ -75,25 +87,41 @@ async def change_catalogue(
     return await ledger.record(proposed, by=by, about=added.dataset, parts=parts)
 
 
-async def agree(ledger: Ledger, proposal: str, *, by: str) -> Recorded:
-    """Be the second person: the catalogue is as proposed from here on.
+async def change_target(ledger: Ledger, added: TargetAdded, *, by: str, reason: str) -> Recorded:
+    """As `change_catalogue`, of a target."""
+    async with ledger.read() as connection:
+        before = await find_target(connection, added.target)
+    differs = different(before, added)
+    if not differs:
+        return await ledger.record(added, by=by, about=added.target)
+    proposed = TargetProposed(change=added, replaces=state_of(before), differs=differs, reason=reason)
+    return await ledger.record(proposed, by=by, about=added.target)
 
-    Raises Fault NO_SUCH_PROPOSAL, also when the dataset has changed since, or SECOND_PERSON."""
+
+async def agree(ledger: Ledger, proposal: str, *, by: str) -> Recorded:
+    """Be the second person: the catalogue, or the target, is as proposed from here on.
+
+    Raises Fault NO_SUCH_PROPOSAL, also when what it replaces has changed since, or SECOND_PERSON."""
     async with ledger.read() as connection:
         query = select(catalogue_proposals.c.seq).where(catalogue_proposals.c.proposal == proposal)
         seq = await connection.scalar(query)
     found = await ledger.facts(seq, 1) if seq is not None else []
     # The row says where the fact is; what was proposed is read from the fact, whose bytes must have this hash.
     fact = found[0].typed() if found and found[0].leaf_hash.hex() == proposal else None
-    if not isinstance(fact, CatalogueProposed):
+    if not isinstance(fact, CatalogueProposed | TargetProposed):
         raise Fault(faults.NO_SUCH_PROPOSAL, proposal=proposal[:64])
+    about = found[0].about
     if by == found[0].by:
-        raise Fault(faults.SECOND_PERSON, dataset=fact.change.dataset)
+        raise Fault(faults.SECOND_PERSON, dataset=about)
     async with ledger.read() as connection:
-        if state_of(await _find(connection, fact.change)) != fact.replaces:
-            raise Fault(faults.NO_SUCH_PROPOSAL, proposal=proposal[:64])
-    agreed = msgspec.structs.replace(fact.change, proposal=proposal)
-    return await ledger.record(agreed, by=by, about=agreed.dataset)
+        now: Dataset | Target | None
+        if isinstance(fact, TargetProposed):
+            now = await find_target(connection, fact.change.target)
+        else:
+            now = await _find(connection, fact.change)
+    if state_of(now) != fact.replaces:
+        raise Fault(faults.NO_SUCH_PROPOSAL, proposal=proposal[:64])
+    return await ledger.record(msgspec.structs.replace(fact.change, proposal=proposal), by=by, about=about)
 
 
 async def _find(connection: Connection, added: DatasetAdded) -> Dataset | None:

@@ -59,7 +59,8 @@ class TargetAdded(Fact):
     for a target without TLS, which only a loopback address may be. `unknown_lineage` ("mask" or "refuse")
     says what becomes of result columns that belong to no table. `operator` is the organisation whose staff
     maintain it: whoever can reach the data technically is entrusted with it, whatever a contract says. `host_keys` are
-    the public keys of a server for "ssh", one of which it must show ("ssh-ed25519 AAAA…")."""
+    the public keys of a server for "ssh", one of which it must show ("ssh-ed25519 AAAA…"). `proposal` is as in
+    `DatasetAdded`."""
 
     target: str
     protocol: str
@@ -70,6 +71,7 @@ class TargetAdded(Fact):
     unknown_lineage: str
     operator: str = ""
     host_keys: tuple[str, ...] = ()
+    proposal: str = ""
 
 
 @fact("register.dataset_added", version=1)
@@ -98,6 +100,17 @@ class CatalogueProposed(Fact):
     change: DatasetAdded
     replaces: str
     loosens: tuple[str, ...]
+    reason: str
+
+
+@fact("register.target_proposed", version=1)
+class TargetProposed(Fact):
+    """As `CatalogueProposed`: a registered target would be another server, or be known by other proofs. `differs`
+    names the fields."""
+
+    change: TargetAdded
+    replaces: str
+    differs: tuple[str, ...]
     reason: str
 
 

@@ -332,8 +332,9 @@ SHARED_TABLE: Final = fault_kind(
 )
 NO_SUCH_PROPOSAL: Final = fault_kind(
     "SEK-REG-187",
-    en="The proposal {proposal} is not open, or the dataset has changed since. Nothing was changed; propose it anew.",
-    ja="提案{proposal}は未処理のものではないか、その後データセットが変わりました。何も変更していません。"
+    en="The proposal {proposal} is not open, or what it replaces has changed since. Nothing was changed; propose it"
+    " anew.",
+    ja="提案{proposal}は未処理のものではないか、その後、変更の対象が変わりました。何も変更していません。"
     "改めて提案してください。",
 )
 SECOND_PERSON: Final = fault_kind(

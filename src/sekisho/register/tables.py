@@ -27,6 +27,7 @@ from sekisho.register.facts import (
     ScanKept,
     SupervisionRecorded,
     TargetAdded,
+    TargetProposed,
     TieAdded,
 )
 
@@ -68,7 +69,8 @@ datasets = Table(
     Column("tables", LargeBinary, nullable=False),
 )
 
-# `seq` is where the fact of the proposal is; what it proposes is read from there.
+# `seq` is where the fact of the proposal is; what it proposes is read from there. A change of the target itself has
+# no `dataset`.
 catalogue_proposals = Table(
     "catalogue_proposals",
     metadata,
@@ -247,7 +249,10 @@ def _organisation(write: Writes, fact: OrganisationAdded, recorded: Recorded) ->
 @projects(TargetAdded)
 def _target(write: Writes, fact: TargetAdded, recorded: Recorded) -> None:
     row = {**values_of(fact), "host_keys": "\n".join(fact.host_keys)}
+    proposal = row.pop("proposal")
     write.upsert(targets, {"target": row.pop("target")}, row)
+    if proposal:
+        write.update(catalogue_proposals, {"proposal": proposal}, {"agreed": recorded.by})
 
 
 @projects(DatasetAdded)
@@ -270,12 +275,21 @@ def _dataset(write: Writes, fact: DatasetAdded, recorded: Recorded) -> None:
 
 @projects(CatalogueProposed)
 def _catalogue_proposed(write: Writes, fact: CatalogueProposed, recorded: Recorded) -> None:
+    _proposed(write, recorded, fact.change.dataset, fact.change.target)
+
+
+@projects(TargetProposed)
+def _target_proposed(write: Writes, fact: TargetProposed, recorded: Recorded) -> None:
+    _proposed(write, recorded, "", fact.change.target)
+
+
+def _proposed(write: Writes, recorded: Recorded, dataset: str, target: str) -> None:
     write.upsert(
         catalogue_proposals,
         {"proposal": recorded.leaf_hash.hex()},
         {
-            "dataset": fact.change.dataset,
-            "target": fact.change.target,
+            "dataset": dataset,
+            "target": target,
             "seq": recorded.seq,
             "proposer": recorded.by,
             "proposed": recorded.at,

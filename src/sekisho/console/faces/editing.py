@@ -26,9 +26,17 @@ from sekisho.console.words import gettext_in, marked
 from sekisho.faults import Fault, FaultKind
 from sekisho.ledger import Commitment, Erased
 from sekisho.ledger.vault import CHECKPOINT
+from sekisho.people.ssh_keys import read_public_key
 from sekisho.register import faults as register_faults
-from sekisho.register.catalogue import Catalogue, Dataset, find_catalogue, find_target, organisation_names
-from sekisho.register.changes import agree, change_catalogue
+from sekisho.register.catalogue import (
+    Catalogue,
+    Dataset,
+    Target,
+    find_catalogue,
+    find_target,
+    organisation_names,
+)
+from sekisho.register.changes import agree, change_catalogue, change_target
 from sekisho.register.facts import ScanKept, TableEntry, TargetAdded, TargetScanned
 from sekisho.register.grids import LIST_MARK, Line
 from sekisho.register.intake import take_in
@@ -282,6 +290,7 @@ async def target_page(request: Request, house: HouseDep, viewer: _Viewer, target
     if target and found is None:
         raise Fault(faults.NOT_FOUND, what=target[:64])
     values = msgspec.to_builtins(found) if found else {"protocol": "postgres", "unknown_lineage": "mask"}
+    values["host_keys"] = "\n".join(values.get("host_keys", ()))
     return render(
         request, "target.html", viewer, values=values, known=target, houses=_said(houses, viewer), wrong={}
     )
@@ -294,20 +303,37 @@ def _said(houses: dict[str, tuple[str, str]], viewer: Viewer) -> list[tuple[str,
 
 @face.pages.post("/register/edit/target")
 async def write_target(request: Request, house: HouseDep, viewer: ActorDep) -> Response:
-    """Register a server, or change what is registered of it."""
+    """Register a server, or propose a change of what is registered of it."""
     _must_edit(viewer)
     form = await request.form()
-    values = {name: str(form.get(name, "")).strip() for name in TargetAdded.__struct_fields__}
+    values = {name: str(form.get(name, "")).strip() for name in (*Target.__slots__, "reason")}
     known = str(form.get("known", ""))
     async with house.ledger.read() as connection:
         taken = await find_target(connection, values["target"])
         houses = await organisation_names(connection)
     wrong: dict[str, Fault] = {}
+    values["protocol"] = taken.protocol if taken else "postgres"
+    # A browser sends other line ends than a file has: the same certificate is no change.
+    values["tls_ca"] = "\n".join(values["tls_ca"].split("\r\n"))
+    if taken and values["tls_ca"] == taken.tls_ca.strip():
+        values["tls_ca"] = taken.tls_ca
+    by_keys = values["protocol"] == "ssh"
+    keys: tuple[str, ...] = ()
 
     def refuse(name: str, kind: FaultKind, **said: object) -> None:
         wrong.setdefault(name, Fault(kind, **said))
 
-    for name in ("target", "host", "database", "operator"):
+    if by_keys:
+        values |= {"database": "", "tls_ca": ""}
+        try:
+            keys = tuple(
+                read_public_key(line)[0] for line in values["host_keys"].splitlines() if line.strip()
+            )
+        except Fault as fault:
+            wrong["host_keys"] = fault
+        if not keys:
+            refuse("host_keys", faults.BAD_INPUT, reason="–")
+    for name in ("target", "host", "operator") if by_keys else ("target", "host", "database", "operator"):
         if not values[name] or len(values[name]) > 253 or not values[name].isprintable():
             refuse(name, faults.BAD_INPUT, reason=values[name][:60] or "–")
     if not known and taken is not None:
@@ -320,7 +346,7 @@ async def write_target(request: Request, house: HouseDep, viewer: ActorDep) -> R
         refuse("operator", faults.BAD_INPUT, reason=values["operator"][:60] or "–")
     if values["tls_ca"] and not _is_certificate(values["tls_ca"]):
         refuse("tls_ca", faults.BAD_INPUT, reason="PEM")
-    if not values["tls_ca"] and not _is_loopback(values["host"]):
+    if not by_keys and not values["tls_ca"] and not _is_loopback(values["host"]):
         refuse("tls_ca", register_faults.CLEAR_ONLY_HERE, host=values["host"][:60])
     if values["unknown_lineage"] not in ("mask", "refuse"):
         refuse("unknown_lineage", faults.BAD_INPUT, reason=values["unknown_lineage"][:20] or "–")
@@ -336,9 +362,9 @@ async def write_target(request: Request, house: HouseDep, viewer: ActorDep) -> R
             houses=_said(houses, viewer),
             wrong=said,
         )
-    protocol, keys = (taken.protocol, taken.host_keys) if taken else ("postgres", ())
-    fact = TargetAdded(**{**values, "port": int(values["port"]), "protocol": protocol, "host_keys": keys})  # type: ignore[arg-type]
-    await house.ledger.record(fact, by=viewer.person, about=fact.target)
+    reason = values.pop("reason")[:500]
+    fact = TargetAdded(**{**values, "port": int(values["port"]), "host_keys": keys})  # type: ignore[arg-type]
+    await change_target(house.ledger, fact, by=viewer.person, reason=reason)
     return back_to("/register")
 
 
@@ -513,7 +539,7 @@ async def _change(
 
 @face.pages.post("/register/edit/proposals/{proposal}")
 async def agree_to(house: HouseDep, viewer: ActorDep, proposal: str) -> RedirectResponse:
-    """Be the second person for a change of the catalogue."""
+    """Be the second person for a change of the catalogue or of a target."""
     _must_edit(viewer)
     await agree(house.ledger, proposal, by=viewer.person)
     return back_to("/register")
