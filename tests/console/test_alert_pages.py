@@ -21,6 +21,9 @@ async def theft(house: Scene) -> AlertRaised:
     await house.checkpoint.psql(
         ticket, "SELECT customer_id, plan FROM minato.customers WHERE customer_id <= 9"
     )
+    async with asyncio.timeout(30):
+        while not await house.checkpoint.facts("relay.session_closed"):
+            await house.checkpoint.ledger.wait_turn(0.2)
     [honest] = await house.checkpoint.facts("relay.statement")
     statement = honest.typed()
     assert isinstance(statement, Statement)
@@ -60,6 +63,12 @@ async def test_an_alert_is_seen_judged_and_muted_by_those_who_are_free_of_it(hou
             f"{page}/acknowledge", data={"csrf": "x", "verdict": "expected", "reason": "r"}
         )
         assert forged.status_code == 403
+    async with house.client("haruka") as client:  # the client whose data it is
+        seen = await client.get("/portal/alerts")
+        assert "ticket T-0001" in seen.text
+        assert f'href="{page}"' not in seen.text
+    async with house.client("aoi") as client:
+        assert "ticket T-0001" not in (await client.get("/portal/alerts")).text
     async with house.client("moto") as client:
         csrf = csrf_of(client.cookies["__Host-sekisho"])
         wrong = await client.post(

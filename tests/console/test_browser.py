@@ -353,7 +353,7 @@ PAGES = {
         "/people/sato",
         "/policy/propose",
     ),
-    "haruka": ("/portal", "/portal/digest", "/portal/duties"),
+    "haruka": ("/portal", "/portal/alerts", "/portal/digest", "/portal/duties"),
     "kensa": ("/facts", "/nowhere"),
     "kanri": ("/people/mori", "/register", "/register/minato-customers", "/policy", "/status"),
     "hogo": (

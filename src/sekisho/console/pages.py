@@ -40,6 +40,7 @@ MENU: Final[tuple[tuple[Page | None, str, str], ...]] = (
     (Page.TICKETS, "/tickets", marked("Tickets")),
     (Page.PORTAL, "/portal", marked("Our data")),
     (Page.PORTAL, "/portal/digest", marked("Daily digest")),
+    (Page.PORTAL, "/portal/alerts", marked("Alerts")),
     (Page.PORTAL, "/portal/duties", marked("Duties and overdue")),
     (Page.REVIEWS, "/reviews", marked("Emergency reviews")),
     (Page.FACTS, "/facts", marked("Facts")),

@@ -21,6 +21,7 @@ from sekisho.console.viewer import ActorDep, HouseDep, Viewer
 from sekisho.console.words import JST
 from sekisho.faults import Fault
 from sekisho.gate.duties import tied
+from sekisho.people.roles import Role
 from sekisho.watch.alerts import (
     OpenAlert,
     Verdict,
@@ -39,6 +40,7 @@ from sekisho.watch.tables import mutes
 
 face: Final = Face("log")
 _Viewer = Annotated[Viewer, Depends(Needs("log", Page.ALERTS))]
+_Client = Annotated[Viewer, Depends(Needs("portal", Page.PORTAL))]
 _Reason = Annotated[str, Form(min_length=1, max_length=1000)]
 
 
@@ -85,13 +87,15 @@ class EffectLine(BaseModel):
 
 
 class AlertsView(BaseModel):
-    """Open alerts and the latest judged ones; `hidden` counts those about people to whom the viewer is tied."""
+    """Open alerts and the latest judged ones; `hidden` counts those about people to whom the viewer is tied. A client
+    sees those about its own data, and takes no part (`may_act`)."""
 
     open: list[AlertLine]
     judged: list[AlertLine]
     hidden: int
     mutes: list[MuteLine]
     effects: list[EffectLine]
+    may_act: bool
 
 
 class AlertView(BaseModel):
@@ -113,24 +117,40 @@ async def read_alerts(house: HouseDep, viewer: _Viewer) -> AlertsView:
     await house.ledger.record(LogRead(view="alerts", filter={}), by=viewer.person, about="log")
     allowed = viewer.organisations(*OPEN_TO[Page.ALERTS])
     # What concerns no organisation may concern each.
-    organisations = None if allowed is None else allowed | {""}
+    view = await _view(house, viewer, None if allowed is None else allowed | {""})
+    async with house.ledger.read() as connection:
+        measured = await effects(connection)
+    view.effects = [
+        EffectLine(**{name: getattr(one, name) for name in EffectLine.model_fields}) for one in measured
+    ]
+    view.may_act = True
+    return view
+
+
+@face.shows("/portal/alerts", "alerts.html")
+async def read_our_alerts(house: HouseDep, viewer: _Client) -> AlertsView:
+    """What the watch found about the client's own data, how it was judged, what is muted. The reading is recorded."""
+    await house.ledger.record(LogRead(view="our alerts", filter={}), by=viewer.person, about="log")
+    return await _view(house, viewer, viewer.organisations(Role.CLIENT) or frozenset())
+
+
+async def _view(house: House, viewer: Viewer, organisations: frozenset[str] | None) -> AlertsView:
+    """What stands about these client organisations; None is the whole house."""
+    kept = select(mutes).where(mutes.c.ended.is_(False)).order_by(mutes.c.seq)
+    if organisations is not None:
+        kept = kept.where(mutes.c.organisation.in_(sorted(organisations)))
     async with house.ledger.read() as connection:
         waiting = await list_alerts(connection, open_only=True, organisations=organisations)
         latest = await list_alerts(connection, organisations=organisations)
-        judged = [one for one in latest if one.acknowledged is not None][:50]
-        kept = list(
-            await connection.execute(select(mutes).where(mutes.c.ended.is_(False)).order_by(mutes.c.seq))
-        )
-        measured = await effects(connection)
+        rows = list(await connection.execute(kept))
+        people = {name for row in rows for name in (row.human, row.asked_by, row.approved_by)}
+        names = await read_names(connection, people)
     free = _Free(house, viewer)
     mine = [one for one in waiting if await free.of(one)]
-    past = [one for one in judged if await free.of(one)]
-    people = {name for row in kept for name in (row.human, row.asked_by, row.approved_by)}
-    async with house.ledger.read() as connection:
-        names = await read_names(connection, people)
+    past = [one for one in latest if one.acknowledged is not None and await free.of(one)]
     return AlertsView(
         open=await _lines(house, viewer, mine),
-        judged=await _lines(house, viewer, past),
+        judged=await _lines(house, viewer, past[:50]),
         hidden=len(waiting) - len(mine),
         mutes=[
             MuteLine(
@@ -142,11 +162,10 @@ async def read_alerts(house: HouseDep, viewer: _Viewer) -> AlertsView:
                 asked_by=names.someone(row.asked_by),
                 approved_by=names.someone(row.approved_by) if row.approved_by else None,
             )
-            for row in kept
+            for row in rows
         ],
-        effects=[
-            EffectLine(**{name: getattr(one, name) for name in EffectLine.model_fields}) for one in measured
-        ],
+        effects=[],
+        may_act=False,
     )
 
 
