@@ -16,7 +16,7 @@ from sekisho.gate.budget import Account, Meter, Scope
 from sekisho.ledger import Fact
 from sekisho.relay.terminal import faults
 from sekisho.relay.terminal.controls import ControlFilter
-from sekisho.relay.terminal.encoded import FREE, drawn_cells, encoded_characters
+from sekisho.relay.terminal.encoded import FREE, Unread, drawn_cells, encoded_characters
 from sekisho.relay.terminal.scan import TextMeter
 from sekisho.relay.terminal.screen import Screen
 from terminal_under_test import admission
@@ -31,7 +31,7 @@ def meter_of(persons: int = 1000, rows: int = 1000) -> tuple[TextMeter, Meter, l
     async def record(fact: Fact) -> None:
         recorded.append(fact)
 
-    return TextMeter(admission(meter), record, b"k" * 32, lambda: ()), meter, recorded
+    return TextMeter(admission(meter), record, b"k" * 32, lambda: (), unread=Unread()), meter, recorded
 
 
 def persons_in(*chunks: bytes | str) -> int:
@@ -235,3 +235,19 @@ def test_a_screen_takes_whatever_is_drawn(parts: list[str]) -> None:
         assert len(screen._rows) == screen.height
     list(screen.take_changed())
     assert not screen.changed
+
+
+async def test_many_short_sessions_carry_no_more_unread_than_a_long_one() -> None:
+    unread, spent = Unread(), 0
+    line = base64.b64encode(bytes(range(42))) + b"\r\n"
+    for _ in range(10):
+        account = Meter((Account(Scope.SESSION, "session:s-1", 1000, 1000),))
+
+        async def record(fact: Fact) -> None:
+            return None
+
+        text = TextMeter(admission(account), record, b"k" * 32, lambda: (), unread=unread)
+        for _ in range(FREE // 60):
+            await text.spend(line)
+        spent += account.persons
+    assert spent >= 9 * FREE // 120

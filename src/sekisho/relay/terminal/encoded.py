@@ -2,7 +2,8 @@
 
 What it says cannot be told here, so it is counted in characters, and whoever meters persons takes each
 `CHARACTERS_A_PERSON` of it for one (`scan.py`). The forms are told by shape alone, and each has honest uses: a
-certificate, a checksum. Therefore the first `FREE` characters of a session cost nothing.
+certificate, a checksum. Therefore the first `FREE` characters of a person's day cost nothing: of a day and not of a
+session, or many short sessions would carry any file.
 
 Not told: what looks like words (a word list for bytes), lines of fewer than 24 characters, spaces between all
 characters. For these there is only the volume (`volume.py`).
@@ -39,11 +40,27 @@ _GROUP_HINTS: Final = (
 )
 _ALNUMS: Final = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _SAMPLE: Final = 256
+_LONGEST_WORD: Final = 48
 _LONGEST_LINE: Final = 4096
 _BLOCKS: Final = re.compile(rb"\xe2[\x96\xa0-\xa3]")  # U+2580-25BF, U+2800-28FF
 _HASHES: Final = re.compile(rb"(?m)^[# ]{20,}\r?$")
 # A picture of coloured spaces.
 _COLOURED: Final = re.compile(rb"\x1b\[[0-9;:]*m {1,8}(?=\x1b)")
+
+
+class Unread:
+    """What one person was shown in a day that nobody can read. All sessions of the person share it."""
+
+    def __init__(self) -> None:
+        self.characters = 0
+        self._taken = 0
+
+    def take(self, characters: int) -> int:
+        """Add so many; the persons that are due for them."""
+        self.characters += characters
+        due = max(0, self.characters - FREE) // CHARACTERS_A_PERSON - self._taken
+        self._taken += due
+        return due
 
 
 class Unreadable:
@@ -114,11 +131,14 @@ def _end(shown: bytes, place: int) -> int:
 
 
 def _is_armour(token: bytes) -> bool:
-    """Letters and digits mixed as no word or path mixes them; or digits alone."""
+    """Letters and digits mixed as no word or path mixes them; or digits alone; or letters of one case in a row too
+    long for a word (base32 of digits has hardly any digits)."""
     run = _ALNUM_RUN.search(token)
     if run is None:
         return False
     word = run[0][:_SAMPLE]
+    if word.isupper() or (len(word) >= _LONGEST_WORD and word.islower()):
+        return True
     if 12 * (len(word) - len(word.translate(None, b"0123456789"))) >= len(word):
         return True
     return 6 * len(_LOWER_UPPER.findall(word)) >= len(word)

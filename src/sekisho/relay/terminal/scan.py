@@ -19,7 +19,7 @@ from sekisho.gate.facts import BudgetLeased
 from sekisho.ledger import Fact
 from sekisho.relay.admission import Admission
 from sekisho.relay.terminal import faults
-from sekisho.relay.terminal.encoded import CHARACTERS_A_PERSON, FREE, Unreadable
+from sekisho.relay.terminal.encoded import Unread, Unreadable
 from sekisho.relay.terminal.screen import Screen
 from sekisho.text.detect import Scanner
 from sekisho.text.detect.scanner import scan
@@ -55,6 +55,7 @@ class TextMeter:
         subject_key: bytes,
         siblings: Callable[[], Iterable[Meter]],
         *,
+        unread: Unread,
         width: int = 80,
         height: int = 24,
     ) -> None:
@@ -74,8 +75,8 @@ class TextMeter:
         self._first_shown: dict[int, int | str] = {}  # person -> the line that showed it first
         self._counted: dict[int | str, int] = {}  # persons counted for lines that may still grow
         self._unreadable = Unreadable()
+        self._unread = unread
         self.encoded = 0
-        self._encoded_spent = 0
         self.sightings: Counter[str] = Counter()
 
     def resized(self, width: int, height: int) -> None:
@@ -92,12 +93,12 @@ class TextMeter:
         if moves:
             text = _SEQUENCE.sub(b"\n", text)
         found = [*self._stream(text), *self._on_screen(data if moves else text, moves=moves)]
-        self.encoded += self._unreadable.feed(text, data)
+        encoded = self._unreadable.feed(text, data)
+        self.encoded += encoded
         rows, persons, new = self._persons(found)
-        unreadable = max(0, self.encoded - FREE) // CHARACTERS_A_PERSON - self._encoded_spent
-        if persons or unreadable:
-            await self._spend(rows, persons, unreadable)
-            self._encoded_spent += unreadable
+        due = self._unread.take(encoded)
+        if persons or due:
+            await self._spend(rows, persons, due)
         self.sightings.update(new)
 
     # -- reading ------------------------------------------------------------------------------------------------

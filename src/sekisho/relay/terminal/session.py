@@ -25,7 +25,6 @@ from sekisho.relay.admission import Admission, Totals
 from sekisho.relay.facts import ChannelRefused
 from sekisho.relay.terminal import faults
 from sekisho.relay.terminal.controls import ControlFilter
-from sekisho.relay.terminal.encoded import FREE
 from sekisho.relay.terminal.facts import TerminalOutput
 from sekisho.relay.terminal.scan import TextMeter
 from sekisho.relay.terminal.volume import Day, Volume
@@ -93,7 +92,9 @@ class TerminalSession:
         self._recorder = recorder
         self._ledger = ledger
         self._filter = ControlFilter()
-        self._meter = TextMeter(admission, self._durable, subject_key, siblings, width=width, height=height)
+        self._meter = TextMeter(
+            admission, self._durable, subject_key, siblings, unread=day.unread, width=width, height=height
+        )
         self._volume = Volume(admission, day)
         self._upstream: Upstream | None = None
         self._removed: set[str] = set()
@@ -244,7 +245,7 @@ class TerminalSession:
         self._meter.sightings.clear()
         self._soon(output)
         raised: list[Fact] = list(self._volume.add(output))
-        if encoded := self._volume.encoded(self._meter.encoded, FREE):
+        if encoded := self._volume.encoded(self._meter.encoded):
             raised.append(encoded)
         for fact in raised:
             self._recorded_mark("alert")

@@ -14,6 +14,7 @@ from sekisho.gate.decide import JST
 from sekisho.ledger import Ledger
 from sekisho.relay.admission import Admission
 from sekisho.relay.tables import sessions
+from sekisho.relay.terminal.encoded import FREE, Unread
 from sekisho.relay.terminal.facts import TerminalEncoded, TerminalOutput, TerminalVolumeHigh
 
 SESSION_BYTES: Final = 4 << 20
@@ -27,6 +28,7 @@ class Day:
     def __init__(self, day: object, bytes_: int) -> None:
         self.day = day
         self.bytes = bytes_
+        self.unread = Unread()
         self.raise_at = DAY_BYTES
         while self.raise_at <= bytes_:
             self.raise_at *= 2  # raised already, by the session that passed it
@@ -80,9 +82,9 @@ class Volume:
                 self._day.raise_at *= 2
         return raised
 
-    def encoded(self, characters: int, free: int) -> TerminalEncoded | None:
-        """A fact when these many unreadable characters are to be raised."""
-        if characters <= max(free, self._raise_encoded_at):
+    def encoded(self, characters: int) -> TerminalEncoded | None:
+        """A fact when so many unreadable characters of this session are to be raised."""
+        if self._day.unread.characters <= FREE or characters <= self._raise_encoded_at:
             return None
         self._raise_encoded_at = 2 * characters
         grant = self._admission.grant

@@ -20,6 +20,7 @@ from sekisho.gate.decide import INNER
 from sekisho.ledger import Fact, Ledger
 from sekisho.relay.admission import Admission, Admissions, Totals
 from sekisho.relay.faults import SESSION_ENDED
+from sekisho.relay.terminal.encoded import Unread
 from sekisho.relay.terminal.scan import TextMeter
 from sekisho.relay.workspace import faults, looks
 from sekisho.relay.workspace.inner import Knocking
@@ -142,6 +143,7 @@ class FilePull(Pull):
             durable,
             self._subject_key(admission.grant.organisation),
             lambda: self._admissions.book.siblings(admission.meter),
+            unread=Unread(),
         )
         while True:
             if self._stopped is not None:

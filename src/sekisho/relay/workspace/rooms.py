@@ -45,6 +45,7 @@ from sekisho.people.identity import Authenticated
 from sekisho.people.tokens import Token
 from sekisho.relay.admission import Admission, Admissions, Entrant, Totals
 from sekisho.relay.faults import LEDGER_DOWN, NOT_A_TOKEN, SESSION_ENDED
+from sekisho.relay.terminal.encoded import Unread
 from sekisho.relay.terminal.scan import TextMeter
 from sekisho.relay.workspace import faults
 from sekisho.relay.workspace.facts import Looked, Uploaded, Wiped, Wiping, WorkspaceOpened
@@ -108,6 +109,7 @@ class Workspaces:
         self.inner = InnerDoor(admissions, ledger, subject_secret)
         self.opener: Opener | None = None  # opens SSH targets for files; none where there is no SSH
         self._rooms: dict[str, Room] = {}
+        self._unread: dict[str, Unread] = {}  # by ticket: what its pages showed that nobody can read
         self._opening: dict[str, asyncio.Lock] = {}
         self._group: asyncio.Future[asyncio.TaskGroup] = asyncio.get_running_loop().create_future()
         self._closing = False
@@ -361,6 +363,7 @@ class Workspaces:
                 lambda fact: self._durable(admission, fact),
                 key,
                 lambda: self._admissions.book.siblings(admission.meter),
+                unread=self._unread.setdefault(admission.grant.ticket, Unread()),
             )
             await meter.spend(look.clear + b"\n")
         if not look.shows:
