@@ -141,7 +141,7 @@ class Admissions:
         self, token: Token | Entrant, *, door: str, peer: str, tls: str, client: str
     ) -> Admission:
         now, size = self._now(), await self._ledger.size()
-        request = AccessRequest(token.person, token.ticket, token.target, door, int(now.timestamp() * 1e6))
+        request = AccessRequest(token.person, token.ticket, token.target, door, await self._at(now))
         grant = decide(request, await gather(self._ledger, self._published, request))
         if isinstance(grant, Refusal):
             raise grant.fault()
@@ -178,6 +178,12 @@ class Admissions:
         )
         await self._ledger.record(opened, by=grant.person, about=session)
         return Admission(session, grant, catalogue, found[0], secret, meter, language, request, size)
+
+    async def _at(self, now: datetime) -> int:
+        """The time that is decided upon. The ledger's does not follow a clock that is set back, so that whoever sets
+        the machine's opens no window again that was over when the last fact was recorded."""
+        last = await self._ledger.facts(max(0, await self._ledger.size() - 1), 1)
+        return max(int(now.timestamp() * 1e6), *(int(one.at.timestamp() * 1e6) for one in last))
 
     async def decide_again(self, admission: Admission) -> None:
         """Every door calls this once its `end_all` finds the session, and before its target is opened: a ticket that
