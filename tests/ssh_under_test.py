@@ -9,6 +9,7 @@ import contextlib
 import os
 import pty
 import secrets
+import termios
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,6 +183,9 @@ class Shell:
         self._changed.clear()
         await self._changed.wait()
 
+    def resize(self, width: int, height: int) -> None:
+        termios.tcsetwinsize(self._terminal, (height, width))
+
     async def until(self, text: str, *, seconds: float = 30, after: int = 0) -> None:
         """Return when `text` was shown (behind the first `after` characters); TimeoutError, or EOFError at the end."""
         async with asyncio.timeout(seconds):
@@ -210,7 +214,9 @@ def target_server(state: Path) -> Iterator[SshServer]:
     (state / SSH_AUTHORITY).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority = load_key(state / SSH_AUTHORITY)
     # A quiet shell with a known prompt, whoever the server's user is.
-    sftp = "case $SSH_ORIGINAL_COMMAND in internal-sftp) exec /usr/lib/openssh/sftp-server;; esac; "
+    # A command that gets so far is run: a door that let it pass would be seen by what it brings out.
+    sftp = "case $SSH_ORIGINAL_COMMAND in internal-sftp) exec /usr/lib/openssh/sftp-server;; ?*) "
+    sftp += 'exec /bin/sh -c "$SSH_ORIGINAL_COMMAND";; esac; '
     settings = {"ForceCommand": f"{sftp}env -i PATH=/usr/bin:/bin TERM=xterm LC_ALL=C.UTF-8 PS1='{PROMPT}' "
                 "HOME=/nonexistent /bin/bash --norc --noprofile -i"}  # fmt: skip
     with ssh_server(authority=public_line(authority, "sekisho"), settings=settings) as server:

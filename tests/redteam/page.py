@@ -1,0 +1,5 @@
+"""docs/what-we-do-not-stop.md, written from how the techniques ended."""
+
+
+def note(*_):
+    ...
