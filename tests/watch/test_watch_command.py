@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -11,7 +12,8 @@ from sekisho.faults import Fault
 from sekisho.ledger import Recorded
 from sekisho.service.service import create_state, open_ledger
 from sekisho.service.settings import Settings, read_settings
-from sekisho.watch.watcher import Watcher
+from sekisho.watch.engine import Engine
+from sekisho.watch.watcher import MEMORY, Watcher
 
 
 @pytest.fixture
@@ -41,6 +43,7 @@ def caught_up(state: Path) -> None:
             watcher = Watcher(ledger, state / "watch", quiet)
             while await watcher.catch_up():
                 pass
+            watcher.save()
 
     asyncio.run(run())
 
@@ -63,6 +66,20 @@ def test_what_only_people_know_becomes_facts_and_a_canary_an_alert(state: Path) 
         assert said.exit_code == 0
         assert word in said.stdout
     assert call("alerts", "--json", "--state", str(state)).stdout.startswith('{"alert"')
+
+
+def test_the_memory_is_held_against_the_facts(state: Path) -> None:
+    where = ["--state", str(state)]
+    assert "no memory" in call("check", *where).stdout
+    call("canary", "minato", "c-7", "--how", "letter", "--by", "ono", *where)
+    caught_up(state)
+    assert call("check", *where).exit_code == 0
+    # Somebody makes the watch forget.
+    path = state / "watch" / MEMORY
+    kept = msgspec.msgpack.decode(path.read_bytes())
+    path.write_bytes(msgspec.msgpack.encode({**kept, "state": Engine().dump()}))
+    assert call("check", *where).exit_code == 1
+    assert "一致しません" in call("check", *where, language="ja").output
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import sekisho.people.tables
 import sekisho.watch.tables  # noqa: F401 (their projections)
 from sekisho.faults import Fault, preferred_language
 from sekisho.ledger import Fact
-from sekisho.service.service import open_ledger
+from sekisho.service.service import WATCH, open_ledger
 from sekisho.service.settings import read_settings
 from sekisho.watch import faults
 from sekisho.watch.alerts import (
@@ -30,6 +30,7 @@ from sekisho.watch.detectors import DETECTORS
 from sekisho.watch.engine import Alarm, Engine, Sensitivity
 from sekisho.watch.facts import CanaryMet, PopulationStated, ReviewDone
 from sekisho.watch.foreign import read_logs, read_mapping
+from sekisho.watch.watcher import memory_is_right
 
 _STATE = click.option(
     "--state",
@@ -194,6 +195,42 @@ def population(organisation: str, persons: int, by: str, state: Path) -> None:
 def canary(organisation: str, canary: str, how: str, by: str, state: Path) -> None:
     """A planted person (its id) was met: an alarm without any doubt."""
     _record(state, CanaryMet(organisation=organisation, canary=canary, how=how), by=by, about=organisation)
+
+
+@watch.command()
+@_STATE
+def check(state: Path) -> None:
+    """Is the watch's memory what the facts make of it? Reads every fact again; exit status 1 when it is not."""
+
+    async def run() -> tuple[int, bool] | None:
+        settings = read_settings(state)
+        async with open_ledger(state, settings) as ledger:
+            return await memory_is_right(ledger, state / WATCH, settings.watch)
+
+    found = asyncio.run(run())
+    japanese = preferred_language() == "ja"
+    if found is None:
+        click.echo(
+            "監視の記憶はまだありません。" if japanese else "There is no memory yet that could be read."
+        )
+        return
+    facts, right = found
+    if right:
+        click.echo(
+            f"監視の記憶は {facts} 件の事実のとおりです。"
+            if japanese
+            else f"The memory is what {facts} facts make of it."
+        )
+        return
+    click.echo(
+        f"監視の記憶は {facts} 件の事実と一致しません。設定を変えたのでなければ、{state / WATCH} を証拠として保全し、"
+        "削除して再起動してください。事実から作り直されます。"
+        if japanese
+        else f"The memory is not what {facts} facts make of it. Unless the settings were changed, keep a copy of "
+        f"{state / WATCH} as evidence, remove it and start again: it is made anew from the facts.",
+        err=True,
+    )
+    raise SystemExit(1)
 
 
 @watch.command()

@@ -257,6 +257,18 @@ async def rebuilt(ledger: Ledger, until: int, settings: Watch | None = None) -> 
     return engine
 
 
+async def memory_is_right(
+    ledger: Ledger, folder: Path, settings: Watch | None = None
+) -> tuple[int, bool] | None:
+    """Whether the file is, byte for byte, what the facts make of it, and how many facts it stands for; None when there
+    is no file that can be read."""
+    try:
+        kept = msgspec.msgpack.decode((folder / MEMORY).read_bytes(), type=_Kept)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return kept.start, (await rebuilt(ledger, kept.start, settings)).dump() == kept.state
+
+
 @dataclass(frozen=True, slots=True)
 class _Looked:
     """`signal` is the client organisation that a signal from outside names, `mistake` why the fact was skipped."""
