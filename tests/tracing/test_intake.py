@@ -4,7 +4,7 @@ import io
 import json
 from pathlib import Path
 
-import openpyxl
+import openpyxl  # type: ignore[import-untyped]
 import pytest
 
 from sekisho.faults import Fault

@@ -101,12 +101,11 @@ def test_damaged_rows_are_found_among_what_the_session_showed(registry: Registry
     session = f"s-{parties()[0].id}-8"
     rows = rows_of(registry, session)
     cut = len(rows) - 40
-    damaged = [
-        # Family name, telephone number but its end, and building: nothing exact is left but the date of birth.
-        ("誤" + (row[0] or "")[1:], None, "090-9999-" + (row[2] or "")[-4:], row[3], row[4])
+    damaged: list[tuple[str | None, ...]] = [
+        # Family name, reading, telephone number but its end, date of birth: nothing exact is left.
+        ("誤" + (row[0] or "")[1:], None, "090-9999-" + (row[2] or "")[-4:], (row[3] or "") + "9", None)
         for row in rows[cut:]
     ]
-    damaged = [(name, kana, phone, (address or "") + "9", None) for name, kana, phone, address, _ in damaged]
     traced = look_up(registry, write_csv(tmp_path / "list.csv", rows[:cut] + damaged))
     assert accused(traced) == {session}
     assert set(traced.fuzzy) == {parties()[0].id}

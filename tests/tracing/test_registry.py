@@ -93,9 +93,9 @@ def test_files_show_nothing_and_cannot_be_changed(
         assert made["name"].tobytes()[:8] not in content
         assert "山田".encode() not in content
     [sealed] = [file for file in files if file.suffix == ".lines"]
-    content = bytearray(sealed.read_bytes())
-    content[len(content) // 2] ^= 1
-    sealed.write_bytes(content)
+    changed = bytearray(sealed.read_bytes())
+    changed[len(changed) // 2] ^= 1
+    sealed.write_bytes(changed)
     with pytest.raises(Fault) as caught:
         registry.load()
     assert caught.value.kind is ALTERED

@@ -164,6 +164,8 @@ class _Model:
             cell,
             patterns,
         )  # patterns[c, p]: did accepted[p] show the records of cell c
+        self.size: Floats
+        self.hits: Floats
         self.size, self.hits = counted or (
             np.bincount(cell, minlength=len(patterns)).astype(float),
             np.bincount(cell[data.hit], minlength=len(patterns)).astype(float),
@@ -488,7 +490,7 @@ def _stands_out(model: _Model, place: int) -> bool:
     within = model.patterns[:, place] & model.patterns[:, around]
     count = float(model.size[within].sum())
     peak = float(model.hits[within].sum()) / count
-    return peak - rate > _PEAK * (uneven + rate * (1 - rate) / count) ** 0.5
+    return bool(peak - rate > _PEAK * (uneven + rate * (1 - rate) / count) ** 0.5)
 
 
 def _finding(model: _Model, cause: _Cause, seed: int) -> Finding:
