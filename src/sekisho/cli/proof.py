@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import click
+from sqlalchemy import select
 
+from sekisho.faults import Fault
 from sekisho.ledger import Ledger
 from sekisho.people.identity import Authenticated
 from sekisho.people.login import LoginDesk
+from sekisho.people.tables import persons
+from sekisho.register.faults import UNKNOWN_PERSON
 from sekisho.service.service import open_ledger
 from sekisho.service.settings import read_settings
 
@@ -56,3 +60,11 @@ async def log_in(ledger: Ledger, person: str, password: str, code: str) -> Authe
     """Raises Fault LOGIN_REFUSED or TOO_MANY_FAILURES. The desk issues no token here, so its key is of no use."""
     desk = LoginDesk(ledger, secrets.token_bytes(32))
     return await desk.verify(person=person, password=password, code=code, peer=PEER)
+
+
+async def must_be_known(ledger: Ledger, person: str) -> None:
+    """Once there are persons at all, only one of them can answer for something."""
+    async with ledger.read() as connection:
+        known = list(await connection.scalars(select(persons.c.person)))
+    if known and person not in known:
+        raise Fault(UNKNOWN_PERSON, person=person)

@@ -15,19 +15,19 @@ from typing import Any, Final, TextIO, TypeVar
 
 import click
 import msgspec
-from sqlalchemy import select
 
 from sekisho.cli.client_acts import approve_hop, countersign
+from sekisho.cli.controls import controls, law
+from sekisho.cli.proof import must_be_known
 from sekisho.faults import Fault, Language, preferred_language
 from sekisho.ledger import Commitment, Erased, Ledger, Recorded
 from sekisho.people.ssh_keys import read_public_key
-from sekisho.people.tables import persons
 from sekisho.register.campaigns import Progress, answer, read_answers, read_progress
 from sekisho.register.catalogue import find_catalogue, find_target, organisation_names
 from sekisho.register.changes import change_catalogue, change_target
 from sekisho.register.erasure import sweep as sweep_tasks
 from sekisho.register.facts import CampaignOpened, DatasetAdded, TargetAdded, TargetScanned
-from sekisho.register.faults import FILE_UNREADABLE, UNKNOWN_PERSON, UNKNOWN_TARGET
+from sekisho.register.faults import FILE_UNREADABLE, UNKNOWN_TARGET
 from sekisho.register.graph import mermaid
 from sekisho.register.intake import take_in
 from sekisho.register.overview import ClientView, read_overview
@@ -110,6 +110,8 @@ def register() -> None:
 
 register.add_command(approve_hop)
 register.add_command(countersign)
+register.add_command(controls)
+register.add_command(law)
 
 
 @register.command("import")
@@ -120,7 +122,7 @@ def import_tables(path: Path, state: Path, by: str) -> None:
     """Take in a folder of CSV files, an Excel workbook or a YAML document: all of it, or nothing."""
 
     async def run(ledger: Ledger) -> int:
-        await _must_be_known(ledger, by)
+        await must_be_known(ledger, by)
         async with ledger.read() as connection:
             held = await read_tables(connection)
         read = read_register(path, held)
@@ -195,7 +197,7 @@ def target(
     certificate = tls_ca.read_text() if tls_ca else ""
 
     async def run(ledger: Ledger) -> Recorded:
-        await _must_be_known(ledger, by)
+        await must_be_known(ledger, by)
         fact = TargetAdded(
             target=target,
             protocol=protocol,
@@ -228,7 +230,7 @@ def ssh_dataset(
     """Propose a client's dataset that is worked on in a terminal; a second person agrees in the console."""
 
     async def run(ledger: Ledger) -> Recorded:
-        await _must_be_known(ledger, by)
+        await must_be_known(ledger, by)
         async with ledger.read() as connection:
             found = await find_target(connection, target)
             known = await organisation_names(connection)
@@ -269,7 +271,7 @@ def scan(
         raise click.UsageError(f"{out} exists")
 
     async def run(ledger: Ledger) -> Proposal:
-        await _must_be_known(ledger, by)
+        await must_be_known(ledger, by)
         async with ledger.read() as connection:
             found = await find_target(connection, target)
             names = await organisation_names(connection)
@@ -302,7 +304,7 @@ def confirm(file: Path, passwords: Path | None, state: Path, by: str) -> None:
     known = _read_passwords(passwords) if passwords else {role: _ask_password(role) for role in roles}
 
     async def run(ledger: Ledger) -> None:
-        await _must_be_known(ledger, by)
+        await must_be_known(ledger, by)
         await confirm_proposal(ledger, proposal, known, by=by)
 
     _with_ledger(state, run)
@@ -376,7 +378,7 @@ def open_campaign(
     )
 
     async def run(ledger: Ledger) -> None:
-        await _must_be_known(ledger, by)
+        await must_be_known(ledger, by)
         await ledger.record(fact, by=by, about=campaign)
 
     _with_ledger(state, run)
@@ -392,7 +394,7 @@ def answer_campaign(campaign: str, path: Path, state: Path, by: str) -> None:
     answers = tuple(read_answers(campaign, path))
 
     async def run(ledger: Ledger) -> None:
-        await _must_be_known(ledger, by)
+        await must_be_known(ledger, by)
         await answer(ledger, answers, by=by)
 
     _with_ledger(state, run)
@@ -430,14 +432,6 @@ def _with_ledger(state: Path, run: Callable[[Ledger], Awaitable[_Value]]) -> _Va
             return await run(ledger)
 
     return asyncio.run(opened())
-
-
-async def _must_be_known(ledger: Ledger, person: str) -> None:
-    """Once there are persons at all, only one of them can answer for something."""
-    async with ledger.read() as connection:
-        known = list(await connection.scalars(select(persons.c.person)))
-    if known and person not in known:
-        raise Fault(UNKNOWN_PERSON, person=person)
 
 
 async def _credential(

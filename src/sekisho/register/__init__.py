@@ -7,6 +7,7 @@ inventory, catalogue what is known of each dataset; which client and item a colu
 standing, attested   may a dataset be opened on a day: by the tables; by facts that the published log confirms
 approval, erasure    the client's acts: approving a hop, countersigning an erasure; erase tasks
 supervision          files and gap lists per client; profiles: what clients demand; campaigns: re-inspections
+controls, law        the checkpoint's controls and their evidence; which rules hold on a day (both as YAML)
 overview, graph      how everything stands, client by client; the parties drawn
 survey, proposal     a database looked at, and what is proposed for it; proposal_file: edited, confirmed
 intake, tables_io    the register's sheets into facts, all or nothing; grids: CSV, Excel, YAML

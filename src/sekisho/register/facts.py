@@ -114,6 +114,46 @@ class TargetProposed(Fact):
     reason: str
 
 
+@fact("register.control_described", version=1)
+class ControlDescribed(Fact):
+    """A control of the house's own. `description` is a `controls.Control` as JSON; a later one takes its place."""
+
+    control: str
+    description: str
+
+
+@fact("register.control_stated", version=1)
+class ControlStated(Fact):
+    """How far a control has come, and what it costs a month. "verified" takes two: `proposal` is the leaf hash (hex)
+    of what `proposer` proposed and whoever records this agreed to."""
+
+    control: str
+    status: Literal["planned", "interim", "permanent", "verified"]
+    operator_minutes: int
+    user_minutes: int
+    proposal: str = ""
+    proposer: str = ""
+
+
+@fact("register.control_proposed", version=1)
+class ControlProposed(Fact):
+    """Somebody says that a control is verified; it waits for a second human. `replaces` is the leaf hash (hex) of the
+    status that stands, "" where none was ever stated."""
+
+    change: ControlStated
+    replaces: str
+
+
+@fact("register.control_evidenced", version=1)
+class ControlEvidenced(Fact):
+    """A report of the day `on` (a red-team run, a restore check, a read-back …) has this SHA-256."""
+
+    control: str
+    kind: str
+    on: date
+    sha256: str
+
+
 @fact("register.scan_kept", version=1)
 class ScanKept(Fact):
     """What a scan proposed is kept for those who confirm it at the console. It holds names of tables and columns

@@ -354,3 +354,20 @@ CLEAR_ONLY_HERE: Final = fault_kind(
     ja="TLSなしの対象はループバックアドレスに限られ、{host}は該当しません。何も変更していません。"
     "認証局の証明書を登録してください。",
 )
+UNKNOWN_CONTROL: Final = fault_kind(
+    "SEK-REG-191",
+    en="There is no control {control}. Nothing was recorded; look up its id in the list of controls.",
+    ja="統制{control}はありません。何も記録していません。統制の一覧でIDを確かめてください。",
+)
+BAD_CONTROL: Final = fault_kind(
+    "SEK-REG-192",
+    en="The control {control} cannot be recorded so: {fields}. Nothing was recorded; correct it and send it again.",
+    ja="統制{control}はこのままでは記録できません({fields})。何も記録していません。直して送り直してください。",
+)
+UNPROVEN: Final = fault_kind(
+    "SEK-REG-193",
+    en="The control {control} has no evidence in force, so nobody can call it verified. Nothing was changed; record its"
+    " evidence first.",
+    ja="統制{control}には有効な証跡がないため、検証済みとできません。何も変更していません。"
+    "先に証跡を記録してください。",
+)

@@ -14,6 +14,10 @@ from sekisho.register.facts import (
     CatalogueProposed,
     CertificateStated,
     ContractAdded,
+    ControlDescribed,
+    ControlEvidenced,
+    ControlProposed,
+    ControlStated,
     DatasetAdded,
     DatasetDescribed,
     DemandStated,
@@ -236,6 +240,45 @@ campaign_answers = Table(
     Column("at", Timestamp, nullable=False),
 )
 
+controls = Table(
+    "controls",
+    metadata,
+    Column("control", String(64), primary_key=True),
+    Column("description", LargeBinary, nullable=False),
+)
+
+control_states = Table(
+    "control_states",
+    metadata,
+    Column("control", String(64), primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("since", String(10), nullable=False),
+    Column("person", String(64), nullable=False),
+    Column("second", String(64), nullable=False),
+    Column("operator_minutes", Integer, nullable=False),
+    Column("user_minutes", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("leaf_hash", String(64), nullable=False),
+)
+
+control_proposals = Table(
+    "control_proposals",
+    metadata,
+    Column("proposal", String(64), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+
+control_evidence = Table(
+    "control_evidence",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("control", String(64), nullable=False, index=True),
+    Column("kind", String(64), nullable=False),
+    Column("on_", String(10), nullable=False),
+    Column("person", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+)
+
 
 @projects(OrganisationAdded)
 def _organisation(write: Writes, fact: OrganisationAdded, recorded: Recorded) -> None:
@@ -445,3 +488,37 @@ def _answer(write: Writes, fact: CampaignAnswered, recorded: Recorded) -> None:
         key,
         {"answer": fact.answer, "evidence": fact.evidence, "person": recorded.by, "at": recorded.at},
     )
+
+
+@projects(ControlDescribed)
+def _control(write: Writes, fact: ControlDescribed, recorded: Recorded) -> None:
+    write.upsert(controls, {"control": fact.control}, {"description": fact.description.encode()})
+
+
+@projects(ControlStated)
+def _control_stated(write: Writes, fact: ControlStated, recorded: Recorded) -> None:
+    write.upsert(
+        control_states,
+        {"control": fact.control},
+        {
+            "status": fact.status,
+            "since": recorded.at.astimezone(JST).date().isoformat(),
+            "person": fact.proposer or recorded.by,
+            "second": recorded.by if fact.proposer else "",
+            "operator_minutes": fact.operator_minutes,
+            "user_minutes": fact.user_minutes,
+            "seq": recorded.seq,
+            "leaf_hash": recorded.leaf_hash.hex(),
+        },
+    )
+
+
+@projects(ControlProposed)
+def _control_proposed(write: Writes, fact: ControlProposed, recorded: Recorded) -> None:
+    write.upsert(control_proposals, {"proposal": recorded.leaf_hash.hex()}, {"seq": recorded.seq})
+
+
+@projects(ControlEvidenced)
+def _control_evidenced(write: Writes, fact: ControlEvidenced, recorded: Recorded) -> None:
+    row = {"control": fact.control, "kind": fact.kind, "on_": fact.on.isoformat()}
+    write.insert(control_evidence, {**row, "seq": recorded.seq, "person": recorded.by, "sha256": fact.sha256})
