@@ -55,7 +55,7 @@ class KeyRing:
         self._folder = folder
         path = master or folder / "master.key"
         if not path.exists():
-            _write(path, os.urandom(_KEY))
+            write_once(path, os.urandom(_KEY))
         self._master = AESGCM(_read(path, _KEY))
         self._keys: dict[str, AESGCM] = {}
 
@@ -84,7 +84,7 @@ class KeyRing:
     def destroy(self, owner: str) -> None:
         """Destroy an owner's key for good; idempotent. A marker stays so that no new key takes the name."""
         path = self._path(owner)
-        _write(path.with_suffix(".erased"), b"")
+        write_once(path.with_suffix(".erased"), b"")
         self._keys.pop(owner, None)
         if path.exists():
             with path.open("r+b") as file:
@@ -105,7 +105,7 @@ class KeyRing:
             raise Fault(OWNER_ERASED, owner=owner)
         if create and not path.exists():
             nonce, fresh = os.urandom(_NONCE), os.urandom(_KEY)
-            _write(path, nonce + self._master.encrypt(nonce, fresh, owner.encode()))
+            write_once(path, nonce + self._master.encrypt(nonce, fresh, owner.encode()))
         wrapped = _read(path, _NONCE + _KEY + 16)
         try:
             data_key = self._master.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], owner.encode())
@@ -132,7 +132,7 @@ def _read(path: Path, length: int) -> bytes:
     return content
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_once(path: Path, content: bytes) -> None:
     """Create a file durably: whole or not at all. When two processes race, the first one's file stays."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -4,7 +4,6 @@ A target trusts the authority's public key (TrustedUserCAKeys) and no other way 
 of minutes for a key that exists only in memory: no account on a target has a secret that anybody could hand on.
 """
 
-import os
 import secrets
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Final
 import asyncssh
 
 from sekisho.faults import Fault
+from sekisho.ledger.vault import write_once
 from sekisho.relay.ssh.faults import BAD_KEY
 
 GOOD_FOR_SECONDS: Final = 5 * 60
@@ -22,7 +22,7 @@ _CLOCKS_DIFFER_SECONDS: Final = 60
 def load_key(path: Path) -> asyncssh.SSHKey:
     """The private key in a file (Ed25519, OpenSSH's form, 0600); made when there is none. Raises Fault BAD_KEY."""
     if not path.exists():
-        _write_once(path, asyncssh.generate_private_key("ssh-ed25519").export_private_key())
+        write_once(path, asyncssh.generate_private_key("ssh-ed25519").export_private_key())
     try:
         if path.stat().st_mode & 0o077:
             raise Fault(BAD_KEY, path=path, reason="others may read it; it must have mode 0600")
@@ -65,20 +65,3 @@ class TargetAuthority:
             permit_pty=True,
         )
         return key, certificate
-
-
-def _write_once(path: Path, content: bytes) -> None:
-    """Whole or not at all; when two processes race, the first one's file stays."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
