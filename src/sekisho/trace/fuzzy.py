@@ -92,7 +92,6 @@ def _predicted(connection: Any, rows: pa.Table, records: pa.Table, parts: Sequen
         database.register(rows, dataset_display_name="a_rows"),
         database.register(records, dataset_display_name="b_records"),
     ]
-    found: pa.Table = (
-        Linker(tables, settings).inference.predict(threshold_match_probability=_CERTAIN).as_pyarrow_table()
-    )
+    predicted: Any = Linker(tables, settings).inference.predict(threshold_match_probability=_CERTAIN)
+    found: pa.Table = predicted.as_pyarrow_table()
     return found

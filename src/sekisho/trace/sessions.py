@@ -388,17 +388,31 @@ def _put_out(model: _Model, least: float, rejected: dict[int, Rejected]) -> _Mod
     while model.accepted:
         whole = model.log_likelihood()
         judged: list[tuple[float, _Cause, str, float, float]] = []
+        rests: dict[_Cause, _Model] = {}
         for place, cause in enumerate(model.accepted):
             lift, own = _lift(model, place), _own_lift(model, place)
-            ratio = (whole - model.minus(cause).log_likelihood()) / _LN10
+            rests[cause] = _widened(model.minus(cause))
+            ratio = (whole - rests[cause].log_likelihood()) / _LN10
             why = "weak" if ratio < least else "lift" if lift < LIFT else "own" if own < LIFT else ""
             if why:
-                judged.append((min(lift, own) if why != "weak" else 0.0, cause, why, ratio, lift))
+                judged.append((ratio - 1e12 if why == "weak" else min(lift, own), cause, why, ratio, lift))
         if not judged:
             break
         _, cause, why, ratio, lift = min(judged)
         rejected[cause.number] = _rejected(model, cause.number, ratio, lift, why)
-        model = model.minus(cause)
+        model = rests[cause]
+    return model
+
+
+def _widened(model: _Model) -> _Model:
+    """With each run fitted anew: beside a session that overlapped several leaked ones, the run of each of them was only
+    what that one left over."""
+    for cause in model.accepted:
+        if cause.stop - cause.start < len(model.data.members(cause.number)):
+            rest = model.minus(cause)
+            wider = rest.plus(rest.gain(cause.number)[1])
+            if wider.log_likelihood() > model.log_likelihood():
+                model = wider
     return model
 
 
