@@ -170,7 +170,7 @@ async def run(scale: Scale) -> list[Result]:
 
 
 async def latency(scale: Scale, load: int) -> Result:
-    """From a fact's being durable to the call that sends the notice, beside `load` facts a second in the same process."""
+    """From a fact's being durable to the call that sends the notice; `load` facts a second come beside it."""
     sys.setswitchinterval(50e-6)  # as the service does
     seconds = scale.pick(20, 2)
     told: dict[str, float] = {}

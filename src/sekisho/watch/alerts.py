@@ -1,6 +1,6 @@
 """Alerts: raised by the engine, told to people, acknowledged, escalated, muted by two, answered by policy."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -126,14 +126,19 @@ async def listeners(ledger: Ledger) -> list[Listener]:
     return found
 
 
-async def routing_of(ledger: Ledger, raised: AlertRaised, level: int) -> Routed:
+async def routing_of(
+    ledger: Ledger, raised: AlertRaised, level: int, people: Sequence[Listener] | None = None
+) -> Routed:
+    """Whom to tell. `people`: the present `listeners`, for whoever routes several alerts of one moment."""
     subjects = await subjects_of(ledger, raised)
     async with ledger.read() as connection:
         humans = [subject.human for subject in subjects]
         units = set(await connection.scalars(select(persons.c.unit).where(persons.c.person.in_(humans)))) - {
             ""
         }
-    return route(await listeners(ledger), subjects, units, raised.organisation, level)
+    return route(
+        people if people is not None else await listeners(ledger), subjects, units, raised.organisation, level
+    )
 
 
 def fact_of(alarm: Alarm, *, to: tuple[str, ...] = (), muted: str = "", signal: str = "") -> AlertRaised:

@@ -9,7 +9,7 @@ One task owns the engine. A look back over history, upon a signal from outside, 
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,10 +25,11 @@ from sekisho.ledger import Ledger
 from sekisho.ledger.faults import REFUSED
 from sekisho.ledger.tables import FACTS
 from sekisho.people.freeze import freeze
-from sekisho.watch.alerts import Tell, escalate, fact_of, find_alert, find_mute, routing_of
+from sekisho.watch.alerts import Tell, escalate, fact_of, find_alert, find_mute, listeners, routing_of
 from sekisho.watch.engine import Alarm, Engine, Sensitivity
 from sekisho.watch.facts import AlertRaised, Beat, FactSkipped, ResponseTaken
 from sekisho.watch.reading import NAMES, read_observation
+from sekisho.watch.routing import Listener
 from sekisho.watch.settings import Watch
 
 MEMORY: Final = "memory"
@@ -75,6 +76,7 @@ class Watcher:
         self._end_session = end_session
         self._now = now
         self._looking: list[tuple[int, str, str]] = []
+        self._raising: set[asyncio.Task[None]] = set()
         self._unsaved = False
         self.start = 0
         self.engine = Engine(self._settings.sensitivity())
@@ -98,7 +100,10 @@ class Watcher:
             busy = await self.catch_up(group)
             now = loop.time()
             quiet = before == self.start
-            if self._unsaved and (quiet or now - saved_at >= _SAVE_SECONDS):
+            if self._unsaved and ((quiet and not self._raising) or now - saved_at >= _SAVE_SECONDS):
+                await (
+                    self._all_raised()
+                )  # what these facts led to is durable and told before they count as read
                 self.save()  # between two pages: state and index belong together
                 saved_at = now
             if now - escalated >= _ESCALATE_SECONDS or not escalated:
@@ -130,14 +135,30 @@ class Watcher:
             self.start, self._unsaved = seq + 1, True
             if seq % _BREATH == 0:
                 await asyncio.sleep(0)
-        # Together, so that their facts become durable in one commit. Nothing is saved before all of them are.
+        # Side by side, so that their facts become durable in one commit, and the next facts are looked at meanwhile.
+        people = await listeners(self._ledger) if found else []
         for first in range(0, len(found), _AT_ONCE):
-            async with asyncio.TaskGroup() as raising:
-                for alarm in found[first : first + _AT_ONCE]:
-                    raising.create_task(self._raise(fact_of(alarm)))
+            some = [fact_of(alarm) for alarm in found[first : first + _AT_ONCE]]
+            if group is None:
+                await self._raise_all(some, people)
+                continue
+            await self._all_raised(but=_AT_ONCE)
+            raising = group.create_task(self._raise_all(some, people))
+            self._raising.add(raising)
+            raising.add_done_callback(self._raising.discard)
         return len(page) == _PAGE
 
-    async def _raise(self, raised: AlertRaised) -> None:
+    async def _raise_all(self, some: Sequence[AlertRaised], people: Sequence[Listener]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for raised in some:
+                group.create_task(self._raise(raised, people))
+
+    async def _all_raised(self, *, but: int = 0) -> None:
+        """Return when no more than `but` groups of alerts are on their way."""
+        while len(self._raising) > but:
+            await asyncio.wait(self._raising, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _raise(self, raised: AlertRaised, people: Sequence[Listener]) -> None:
         """Record an alert durably, then tell; both once, however often it is called with the same alert."""
         async with self._ledger.read() as connection:
             known = await find_alert(connection, raised.alert)
@@ -148,7 +169,7 @@ class Watcher:
             )
         if known is not None:
             raised = known.raised
-        routed = await routing_of(self._ledger, raised, 0)
+        routed = await routing_of(self._ledger, raised, 0, people)
         if known is None:
             raised = msgspec.structs.replace(raised, to=routed.to, muted=muted)
             try:
@@ -191,7 +212,7 @@ class Watcher:
             async with self._ledger.read() as connection:
                 known = await find_alert(connection, alarm.alarm)
             if known is None:
-                await self._raise(fact_of(alarm, signal=signal))
+                await self._raise(fact_of(alarm, signal=signal), await listeners(self._ledger))
         self._looking.remove((seq, signal, organisation))
         self._unsaved = True
 
