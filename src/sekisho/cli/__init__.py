@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "sekisho.cli.trace:trace",
         "Which sessions a found list is consistent with, or that it is not ours.",
     ),
+    "take-out": ("sekisho.cli.takeout:take_out", "Files that leave: what was asked, who signed."),
     "ssh-key": ("sekisho.cli.ssh:ssh_key", "Your own keys for the SSH door."),
     "ssh-ca": ("sekisho.cli.ssh:ssh_ca", "What a target needs to let the checkpoint in."),
     "witness": ("sekisho.cli.witness:witness", "Cosign the checkpoints of somebody's log."),

@@ -1,0 +1,100 @@
+"""`sekisho take-out`: what was asked to leave, and whether it left as its approvals allow.
+
+`verify` and `document` need the log's folder only: no database, no state folder, no network.
+"""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from sekisho.evidence.note import parse_key
+from sekisho.evidence.policy import Policy
+from sekisho.faults import Fault, Language, preferred_language
+from sekisho.takeout.canonical import digest, document
+from sekisho.takeout.desk import read_log
+from sekisho.takeout.faults import NO_TAKEOUT
+from sekisho.takeout.judge import verify_release
+from sekisho.takeout.signatures import NAMESPACE, Relying
+
+_SAYS: Final[dict[str, dict[Language, str]]] = {
+    "approval": {
+        "en": "entry {seq}: {approver} approved, by {method} with {key}",
+        "ja": "{seq} 件目: {approver} が承認({method}、鍵 {key})",
+    },
+    "note": {"en": "does not count: {sentence}", "ja": "数えません: {sentence}"},
+    "right": {
+        "en": "Entry {seq}: {takeout} was released with the approvals that it needed.",
+        "ja": "{seq} 件目: {takeout} は必要な承認を得て払い出されています。",
+    },
+    "may": {
+        "en": "{takeout} was not released. It has the approvals that it needs.",
+        "ja": "{takeout} は払い出されていません。必要な承認はそろっています。",
+    },
+    "sign": {
+        "en": "Read it, then sign: ssh-keygen -Y sign -n {namespace} -f KEY FILE    digest {digest}",
+        "ja": "内容を読んでから署名: ssh-keygen -Y sign -n {namespace} -f 鍵 ファイル    ダイジェスト {digest}",
+    },
+}
+_LOG = click.argument("log", type=click.Path(path_type=Path, exists=True, file_okay=False))
+_KEY = click.option("--log-key", required=True, metavar="VKEY", help="The log's key, pinned.")
+
+
+@click.group("take-out")
+def take_out() -> None:
+    """Files that leave: what was asked, who signed."""
+
+
+@take_out.command()
+@_LOG
+@click.argument("name", metavar="TAKE-OUT")
+@_KEY
+@click.option("--witness", "witnesses", multiple=True, metavar="VKEY", help="A witness's key. Repeatable.")
+@click.option("--quorum", type=click.IntRange(min=0), help="How many witnesses (default: all given).")
+@click.option("--rp-id", default="", help="The console's host name, for approvals by passkey.")
+@click.option("--origin", "origins", multiple=True, help="An address of the console. Repeatable.")
+def verify(
+    log: Path, name: str, log_key: str, witnesses: tuple[str, ...], quorum: int | None, rp_id: str,
+    origins: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Check offline that a take-out has, or had at its release, the signatures that it needs.
+
+    Exit status: 0 it has, 1 it has not, 2 LOG could not be checked.
+    """
+    language = preferred_language()
+    relying = Relying(rp_id, origins or (f"https://{rp_id}",))
+    try:
+        keys = [parse_key(text) for text in witnesses]
+        policy = Policy.of_keys([parse_key(log_key)], keys, len(keys) if quorum is None else quorum)
+        verdict = verify_release(read_log(log, policy, name), name, relying)
+    except Fault as fault:
+        click.echo(f"sekisho: {fault.code}: {fault.sentence(language)}", err=True)
+        sys.exit(2)
+    for one in verdict.approvals:
+        _say("approval", seq=one.seq, approver=one.given.approver, method=one.given.method, key=one.given.key)
+    for note in verdict.notes:
+        _say("note", sentence=note.fault().sentence(language))
+    for refusal in verdict.against:
+        click.echo(f"{refusal.kind.code}: {refusal.fault().sentence(language)}")
+    if verdict.ok:
+        _say("right" if verdict.released else "may", seq=max(verdict.released, default=0), takeout=name)
+    sys.exit(0 if verdict.ok else 1)
+
+
+@take_out.command("document")
+@_LOG
+@click.argument("name", metavar="TAKE-OUT")
+@_KEY
+def show_document(log: Path, name: str, log_key: str) -> None:
+    """Write the text that approvers sign to standard output, exactly."""
+    policy = Policy.of_keys([parse_key(log_key)], [], 0)
+    verdict = verify_release(read_log(log, policy, name), name, Relying(""))
+    if verdict.asked is None:
+        raise Fault(NO_TAKEOUT, takeout=name)
+    click.echo(document(verdict.asked), nl=False)
+    _say("sign", err=True, namespace=NAMESPACE, digest=digest(verdict.asked).hex())
+
+
+def _say(said: str, *, err: bool = False, **values: object) -> None:
+    click.echo(_SAYS[said][preferred_language()].format(**values), err=err)

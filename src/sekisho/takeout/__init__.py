@@ -1,0 +1,10 @@
+"""Nothing leaves without several people: a request, signatures over its digest, one release.
+
+facts, tables   what is recorded of a take-out; the lists
+canonical       the one text of a request, and its digest
+signatures      OpenSSH's signatures and passkeys' answers over it
+history         people and keys at one moment, from the leaves of the log alone
+judge           verify_release: may it leave, was it right that it left
+desk            TakeoutDesk: ask, approve, end, release
+faults
+"""

@@ -1,0 +1,247 @@
+"""Asking, approving, ending and releasing. What is refused is recorded, then raised.
+
+Before a release nothing is believed but the published log: its entries are hashed up to the signed root, and judged
+as `sekisho take-out verify` would. A row that somebody wrote into the database is not there; a published leaf that
+somebody changed breaks the root.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import select
+
+from sekisho.evidence.note import VerifierKey
+from sekisho.evidence.policy import Policy
+from sekisho.evidence.tiles import read_entries
+from sekisho.evidence.verify import verify_folder
+from sekisho.faults import Fault
+from sekisho.gate.duties import DUTIES, Act, Case, Part, may
+from sekisho.gate.refusal import Refusal
+from sekisho.gate.tickets import require_standing
+from sekisho.ledger import Ledger, Level, Recorded
+from sekisho.ledger.leaf import micros
+from sekisho.takeout import faults
+from sekisho.takeout.canonical import digest
+from sekisho.takeout.facts import (
+    TakeoutApproved,
+    TakeoutClosed,
+    TakeoutRefused,
+    TakeoutReleased,
+    TakeoutRequested,
+)
+from sekisho.takeout.history import NAMES, TAKEOUT_NAMES, History
+from sekisho.takeout.judge import Verdict, signature_refusal, verify_release
+from sekisho.takeout.signatures import LONGEST, Relying
+from sekisho.takeout.tables import takeouts
+
+CHANNELS: Final = ("page", "sftp", "medium")
+_PUBLICATION_SECONDS: Final = 10.0
+_PAGE: Final = 500
+_LONGEST_SHARE: Final = 8_192  # characters of age's text
+_END: Final = 1 << 62
+_MINT: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The proof that a take-out was released, now and once; only `TakeoutDesk.release` makes it. `shares` are the
+    approvers', sealed to the recipient."""
+
+    asked: TakeoutRequested
+    shares: tuple[str, ...]
+    recorded: Recorded
+    mint: object
+
+    def __post_init__(self) -> None:
+        if self.mint is not _MINT:
+            raise TypeError("only a release of sekisho.takeout can make a Released")
+
+
+def read_log(folder: Path, policy: Policy, takeout: str) -> History:
+    """The published log, verified from its first entry to the signed root. Raises Fault NOT_PUBLISHED."""
+    try:
+        report = verify_folder(folder, policy=policy)
+        if not report.ok:
+            raise Fault(faults.NOT_PUBLISHED, takeout=takeout, reason=report.findings[0].sentence("en"))
+        size = report.checkpoints[0].size
+        return History(read_entries(folder, 0, size))
+    except OSError as error:
+        raise Fault(faults.NOT_PUBLISHED, takeout=takeout, reason=error.strerror or "") from error
+
+
+class TakeoutDesk:
+    """One per process; the event loop's thread owns it. `log` is the folder of the published log."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        log: Path,
+        log_key: VerifierKey,
+        relying: Relying,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._ledger = ledger
+        self._log = log
+        self._policy = Policy.of_keys([log_key], [], 0)
+        self._relying = relying
+        self._now = now
+
+    async def request(self, asked: TakeoutRequested) -> Recorded:
+        """Ask for a take-out. Raises Fault BAD_REQUEST, or why this person may not; the ledger refuses a name twice."""
+        self._check(asked)
+        requester = (await require_standing(self._ledger, asked.person)).actor
+        for organisation in asked.organisations:
+            answer = may(Act.CARRY_OUT, Part.REQUEST, requester, Case(organisation))
+            if isinstance(answer, Refusal):
+                raise answer.fault()
+        return await self._ledger.record(asked, by=asked.person, about=asked.takeout)
+
+    async def approve(self, given: TakeoutApproved) -> Recorded:
+        """Record an approval whose signature was checked. Whether it suffices is decided at the release.
+
+        Raises Fault OTHER_DIGEST, BAD_SIGNATURE, LAPSED, ENDED, or why this person may not; each is recorded."""
+        if len(given.signature) > LONGEST or len(given.share) > _LONGEST_SHARE:
+            raise await self._refused(given.takeout, "approve", given.approver, _bad(given))
+        history, verdict = await self._judged(given.takeout)
+        asked = verdict.asked
+        if asked is None:
+            raise await self._refused(given.takeout, "approve", given.approver, verdict.against[0])
+        refusal = next((one for one in verdict.against if one.kind in (faults.ENDED, faults.LAPSED)), None)
+        if refusal is None and verdict.released:
+            refusal = Refusal(faults.ENDED, {"takeout": given.takeout, "how": "released"})
+        refusal = refusal or signature_refusal(history, asked, given, _END, self._relying)
+        refusal = refusal or self._duty_refusal(history, verdict, asked, given)
+        if refusal is not None:
+            raise await self._refused(given.takeout, "approve", given.approver, refusal)
+        return await self._ledger.record(given, by=given.approver, about=given.takeout)
+
+    async def close(self, takeout: str, *, by: str, how: str, reason: str) -> Recorded:
+        """End a request: "withdrawn" by who asked, "declined" by who was to approve. Raises Fault, recorded."""
+        _, verdict = await self._judged(takeout)
+        who = (await require_standing(self._ledger, by)).actor
+        asked = verdict.asked
+        if asked is None:
+            raise await self._refused(takeout, "close", by, verdict.against[0])
+        approving = {role for role, cell in DUTIES[Act.CARRY_OUT].items() if Part.APPROVE in cell}
+        own = (await require_standing(self._ledger, asked.person)).actor.human == who.human
+        mine = any(
+            one.role in approving and one.organisation in ("", *asked.organisations) for one in who.held
+        )
+        if not ((how == "withdrawn" and own) or (how == "declined" and mine and not own)):
+            answer = may(
+                Act.CARRY_OUT, Part.EXECUTE, who, Case()
+            )  # nobody's duty: the matrix names the refusal
+            if isinstance(answer, Refusal):
+                raise await self._refused(takeout, "close", by, answer)
+        return await self._ledger.record(
+            TakeoutClosed(takeout=takeout, how=how, reason=reason), by=by, about=takeout
+        )
+
+    async def lapse(self) -> list[str]:
+        """Close what nobody answered in time; the names. Run every minute."""
+        query = select(takeouts.c.takeout).where(
+            takeouts.c.state == "asked", takeouts.c.expires <= micros(self._now())
+        )
+        async with self._ledger.read() as connection:
+            names = list(await connection.scalars(query))
+        for name in names:
+            closed = TakeoutClosed(takeout=name, how="lapsed", reason="")
+            await self._ledger.record(closed, by="sekisho", about=name)
+        return names
+
+    async def release(self, takeout: str, *, by: str) -> Released:
+        """Let a take-out leave, once. Raises Fault NOT_PUBLISHED or the first reason against it, recorded.
+
+        `takeout.released` is durable before anything is handed out: after a crash the release stands, and there is no
+        second one."""
+        recorded = await self._facts(takeout)
+        if recorded:
+            try:
+                await self._ledger.reached(recorded[-1].seq, Level.PUBLISHED, _PUBLICATION_SECONDS)
+            except Fault as fault:
+                refusal = Refusal(faults.NOT_PUBLISHED, {"takeout": takeout, "reason": fault.code})
+                raise await self._refused(takeout, "release", by, refusal) from fault
+        try:
+            history = await asyncio.to_thread(read_log, self._log, self._policy, takeout)
+        except Fault as fault:
+            refusal = Refusal(faults.NOT_PUBLISHED, {"takeout": takeout, "reason": fault.sentence("en")})
+            raise await self._refused(takeout, "release", by, refusal) from fault
+        verdict = verify_release(history, takeout, self._relying, now=self._now())
+        if verdict.released:
+            refusal = Refusal(faults.ENDED, {"takeout": takeout, "how": "released"})
+            raise await self._refused(takeout, "release", by, refusal)
+        if not verdict.ok or verdict.asked is None:
+            raise await self._refused(takeout, "release", by, verdict.against[0])
+        released = TakeoutReleased(takeout=takeout, digest=digest(verdict.asked).hex(), size=history.size)
+        # The ledger refuses a second end, so of two releases at one moment one fails here.
+        made = await self._ledger.record(released, by=by, about=takeout)
+        shares = tuple(one.given.share for one in verdict.approvals if one.given.share)
+        return Released(verdict.asked, shares, made, _MINT)
+
+    async def judged(self, takeout: str) -> Verdict:
+        """For a screen: how it stands by the database, which decides nothing."""
+        return (await self._judged(takeout))[1]
+
+    def _check(self, asked: TakeoutRequested) -> None:
+        texts = ("takeout", "purpose", "basis", "recipient", "medium", "package")
+        wrong = [name for name in texts if not getattr(asked, name).strip()]
+        if not asked.organisations or len(set(asked.organisations)) != len(asked.organisations):
+            wrong.append("organisations")
+        if asked.channel not in CHANNELS:
+            wrong.append("channel")
+        if not micros(self._now()) < asked.expires < asked.returns:
+            wrong.append("expires")
+        if min(asked.rows, asked.persons, asked.cards, asked.numbers, asked.stated) < 0:
+            wrong.append("persons")
+        try:
+            digest(asked)
+        except ValueError:
+            wrong.append("text")
+        if wrong:
+            raise Fault(faults.BAD_REQUEST, takeout=asked.takeout[:64], fields=", ".join(wrong))
+
+    def _duty_refusal(
+        self, history: History, verdict: Verdict, asked: TakeoutRequested, given: TakeoutApproved
+    ) -> Refusal | None:
+        """Why the matrix lets this account approve for none of the organisations, with those who already did."""
+        actor = history.actor(given.approver, _END)
+        requester = history.actor(asked.person, verdict.requested)
+        if actor is None or requester is None:
+            return _bad(given)
+        refused: Refusal | None = None
+        for case in verdict.cases:
+            answer = may(Act.CARRY_OUT, Part.APPROVE, actor, case)
+            if not isinstance(answer, Refusal):
+                return None
+            refused = refused or answer
+        return refused or verdict.against[0]
+
+    async def _judged(self, takeout: str) -> tuple[History, Verdict]:
+        people = await self._facts(None)
+        leaves = sorted([*people, *await self._facts(takeout)], key=lambda one: one.seq)
+        history = History(one.leaf for one in leaves)
+        return history, verify_release(history, takeout, self._relying, now=self._now())
+
+    async def _facts(self, about: str | None) -> list[Recorded]:
+        names = NAMES if about is None else TAKEOUT_NAMES
+        found: list[Recorded] = []
+        page = await self._ledger.facts(0, _PAGE, names=names, about=about)
+        found += page
+        while len(page) == _PAGE:
+            page = await self._ledger.facts(page[-1].seq + 1, _PAGE, names=names, about=about)
+            found += page
+        return found
+
+    async def _refused(self, takeout: str, step: str, claimed: str, refusal: Refusal) -> Fault:
+        fact = TakeoutRefused(takeout=takeout[:64], step=step, claimed=claimed[:64], code=refusal.kind.code)
+        await self._ledger.record(fact, by="sekisho", about=takeout[:64])
+        return refusal.fault()
+
+
+def _bad(given: TakeoutApproved) -> Refusal:
+    return Refusal(faults.BAD_SIGNATURE, {"takeout": given.takeout, "approver": given.approver})

@@ -1,0 +1,81 @@
+"""Take-outs as lists and screens see them. No decision reads these tables."""
+
+from sqlalchemy import BigInteger, Column, String, Table, Text
+
+from sekisho.ledger import Recorded, Writes, projects
+from sekisho.ledger.projections import Row
+from sekisho.ledger.tables import Timestamp, metadata
+from sekisho.takeout.facts import TakeoutApproved, TakeoutClosed, TakeoutReleased, TakeoutRequested
+
+takeouts = Table(
+    "takeouts",
+    metadata,
+    Column("takeout", String(64), primary_key=True),
+    Column("person", String(64), nullable=False, index=True),
+    Column("ticket", String(64), nullable=False, index=True),
+    Column("organisations", Text, nullable=False),  # separated by spaces
+    Column("recipient", Text, nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("persons", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("returns", BigInteger, nullable=False),
+    Column("requested", Timestamp, nullable=False),
+    Column("state", String(16), nullable=False, index=True),  # asked, released, or how it was closed
+    Column("ended", Timestamp, nullable=True),
+)
+
+takeout_approvals = Table(
+    "takeout_approvals",
+    metadata,
+    Column("takeout", String(64), primary_key=True),
+    Column("approver", String(64), primary_key=True),
+    Column("method", String(16), nullable=False),
+    Column("at", Timestamp, nullable=False),
+)
+
+# A take-out ends once: the ledger refuses a second row, and with it the second fact, whoever asks at the same moment.
+takeout_ends = Table(
+    "takeout_ends",
+    metadata,
+    Column("takeout", String(64), primary_key=True),
+)
+
+
+@projects(TakeoutRequested)
+def _requested(write: Writes, fact: TakeoutRequested, recorded: Recorded) -> None:
+    row: Row = {
+        "takeout": fact.takeout,
+        "person": fact.person,
+        "ticket": fact.ticket,
+        "organisations": " ".join(fact.organisations),
+        "recipient": fact.recipient,
+        "channel": fact.channel,
+        "rows": fact.rows,
+        "persons": fact.persons,
+        "expires": fact.expires,
+        "returns": fact.returns,
+        "requested": recorded.at,
+        "state": "asked",
+        "ended": None,
+    }
+    write.insert(takeouts, row)
+
+
+@projects(TakeoutApproved)
+def _approved(write: Writes, fact: TakeoutApproved, recorded: Recorded) -> None:
+    # Inserted: the same approval twice is refused by the ledger.
+    row: Row = {"takeout": fact.takeout, "approver": fact.approver, "method": fact.method, "at": recorded.at}
+    write.insert(takeout_approvals, row)
+
+
+@projects(TakeoutClosed)
+def _closed(write: Writes, fact: TakeoutClosed, recorded: Recorded) -> None:
+    write.insert(takeout_ends, {"takeout": fact.takeout})
+    write.update(takeouts, {"takeout": fact.takeout}, {"state": fact.how, "ended": recorded.at})
+
+
+@projects(TakeoutReleased)
+def _released(write: Writes, fact: TakeoutReleased, recorded: Recorded) -> None:
+    write.insert(takeout_ends, {"takeout": fact.takeout})
+    write.update(takeouts, {"takeout": fact.takeout}, {"state": "released", "ended": recorded.at})
