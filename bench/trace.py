@@ -256,7 +256,8 @@ def _leak(stage: _Stage, seed: int, rows: int, damage: float, part: str, but: st
         + (f", without {but}" if but else ""),
         "all found, none false, 20 s" + ("; < 1 % lost" if damage == 0.05 and not but else ""),
         f"{len(right)} found, {len(truth - accused - tied - hidden)} missed, "
-        f"{len(hidden - accused)} all of whose records another one leaked, {len((truth - accused) & tied)} only as a tie, "
+        f"{len(hidden - accused)} all of whose records another one leaked, "
+        f"{len((truth - accused) & tied)} only as a tie, "
         f"{len(false)} false; {took:.1f} s ({busy:.1f} s of processors); "
         f"{lost.sum() / max(own, 1):.2%} of own rows not attributed "
         f"before the fuzzy pass, which adds {sum(answer.fuzzy.values()):,}; "
