@@ -53,6 +53,7 @@ def test_the_matrix_opens_these_pages_and_no_other() -> None:
         assert OPEN_TO[page] == roles, page
     assert OPEN_TO[Page.STATUS] == OPEN_TO[Page.FACTS] | {Role.ADMINISTRATOR}
     staff = set(Role) - {Role.WORKER, Role.CLIENT, Role.LOG_CUSTODIAN, Role.INVESTIGATOR}
+    assert OPEN_TO[Page.CONTROLS] == staff | {Role.CLIENT}
     assert OPEN_TO[Page.PEOPLE] == OPEN_TO[Page.REGISTER] == OPEN_TO[Page.POLICY] == staff
     assert set(OPEN_TO) == set(Page)
 

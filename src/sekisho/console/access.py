@@ -28,6 +28,7 @@ class Page(StrEnum):
     REFUSALS = "refusals"
     PEOPLE = "people"
     REGISTER = "register"
+    CONTROLS = "controls"
     POLICY = "policy"
     STATUS = "status"
     RECORDINGS = "recordings"
@@ -66,6 +67,8 @@ OPEN_TO: Final[dict[Page, frozenset[Role]]] = {
     # Two of the consenting roles together give a person a new authenticator, or end a freeze.
     Page.PEOPLE: _roles(Act.OFF_BOARDING, *_LOOKING) | CONSENTING,
     Page.REGISTER: _roles(Act.POLICY, *_SHAPING),
+    # What protects its data is the client's to know.
+    Page.CONTROLS: _roles(Act.POLICY, *_SHAPING) | {Role.CLIENT},
     Page.POLICY: _roles(Act.POLICY, *_SHAPING),
     # How many lines there are says nothing of what they hold.
     Page.STATUS: _roles(Act.LOG_KEEP, *_LOOKING) | {Role.ADMINISTRATOR},

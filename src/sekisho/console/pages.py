@@ -47,6 +47,7 @@ MENU: Final[tuple[tuple[Page | None, str, str], ...]] = (
     (Page.REFUSALS, "/refusals", marked("Refusals")),
     (Page.PEOPLE, "/people", marked("People")),
     (Page.REGISTER, "/register", marked("Data and targets")),
+    (Page.CONTROLS, "/controls", marked("Controls")),
     (Page.POLICY, "/policy", marked("Policy")),
     (Page.STATUS, "/status", marked("This checkpoint")),
     (Page.NOTICES, "/notices", marked("Notices")),
