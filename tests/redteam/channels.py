@@ -142,8 +142,8 @@ async def rsync(stage: Stage) -> Evidence:
     return await stage.evidence(ticket, stage.found(answer))
 
 
-def _command(id: str, en: str, ja: str, command: str, *options: str, decode: str = "") -> None:
-    @attack(id, en, ja, guards=EXEC)
+def _command(name: str, en: str, ja: str, command: str, *options: str, decode: str = "") -> None:
+    @attack(name, en, ja, guards=EXEC)
     async def one(stage: Stage) -> Evidence:
         ticket = await stage.ticket()
         answer = await stage.door.run(
@@ -287,17 +287,17 @@ async def stdio_forward(stage: Stage) -> Evidence:
     async with _inside(stage) as (_, port):
         command = ["ssh", *stage.door.options(ticket), "-W", f"127.0.0.1:{port}", "door"]
         # ssh hangs up when its input ends, also when the answer is still on its way.
-        answer = await run(["sh", "-c", f"sleep 1 | {shlex.join(command)}"], seconds=8)
+        answer = await run(["sh", "-c", f"sleep 5 | {shlex.join(command)}"], seconds=20)
     return await stage.evidence(ticket, stage.found(answer))
 
 
-def _through_shell(id: str, en: str, ja: str, guard_name: str, option: str) -> None:
+def _through_shell(name: str, en: str, ja: str, guard_name: str, option: str) -> None:
     """A forwarding that stands beside a shell: with -L and -D we connect here, with -R from the other side."""
 
-    @attack(id, en, ja, guards=(guard_name,))
+    @attack(name, en, ja, guards=(guard_name,))
     async def one(stage: Stage) -> Evidence:
         ticket = await stage.ticket()
-        local = stage.door.folder / f"{id}.sock"
+        local = stage.door.folder / f"{name}.sock"
         local.unlink(missing_ok=True)
         async with _inside(stage) as (inside, port):
             if option == "-D":
@@ -345,14 +345,16 @@ async def unix_forward(stage: Stage) -> Evidence:
     path.unlink(missing_ok=True)
     local.unlink(missing_ok=True)
     inside = Inside(stage.word)
-    async with await asyncio.start_unix_server(inside.answer, str(path)):
-        async with stage.door.shell(ticket, "-L", f"{local}:{path}") as shell:
-            await shell.until(PROMPT)
-            reader, writer = await asyncio.open_unix_connection(str(local))
-            got = await reader.read()
-            writer.close()
-            await shell.type("exit\n")
-            await shell.ended()
+    async with (
+        await asyncio.start_unix_server(inside.answer, str(path)),
+        stage.door.shell(ticket, "-L", f"{local}:{path}") as shell,
+    ):
+        await shell.until(PROMPT)
+        reader, writer = await asyncio.open_unix_connection(str(local))
+        got = await reader.read()
+        writer.close()
+        await shell.type("exit\n")
+        await shell.ended()
     return await stage.evidence(ticket, got.decode().count(stage.word))
 
 
@@ -385,16 +387,16 @@ async def tunnel(stage: Stage) -> Evidence:
     return await stage.evidence(ticket, opened)
 
 
-def _request(id: str, en: str, ja: str, guard_name: str, name: bytes, *parts: bytes) -> None:
+def _request(name: str, en: str, ja: str, guard_name: str, request: bytes, *parts: bytes) -> None:
     """A request on a session, which the door may say yes or no to."""
 
-    @attack(id, en, ja, guards=(guard_name,) if guard_name else ())
+    @attack(name, en, ja, guards=(guard_name,) if guard_name else ())
     async def one(stage: Stage) -> Evidence:
         ticket = await stage.ticket()
         async with _raw(stage, ticket) as client:
             process = await client.create_process(term_type="xterm", encoding=None)
             await process.stdout.read(1)
-            yes = bool(await process.channel._make_request(name, *parts))
+            yes = bool(await process.channel._make_request(request, *parts))
             process.terminate()
         return await stage.evidence(ticket, int(yes))
 

@@ -33,9 +33,9 @@ class Stage:
     door: SshCheckpoint
 
     def __post_init__(self) -> None:
-        chance = random.Random(4)  # noqa: S311 (invented persons, the same in every run)
+        chance = random.Random(4)
         self.word = token()
-        self.phones = [f"090-{chance.randrange(10**4):04}-{chance.randrange(10**4):04}" for _ in range(300)]
+        self.phones = [f"090-{chance.randrange(10**4):04}-{chance.randrange(10**4):04}" for _ in range(600)]
         self.secret = self.file("secret", f"{self.word}\n".encode() * 20)
         self.customers = self.file("customers", "".join(f"{one}\n" for one in self.phones).encode())
 
@@ -47,6 +47,8 @@ class Stage:
         return str(path)
 
     async def ticket(self, limits: Limits = WIDE) -> str:
+        assert self.door.service.ssh_door is not None
+        self.door.service.ssh_door._volumes._days.clear()  # each attack has a day of its own
         return await self.door.ssh_ticket(limits=limits)
 
     async def client(self, program: str, *arguments: str, data: bytes = b"") -> Evidence:
@@ -70,11 +72,12 @@ class Stage:
             while names - {one.about for one in await self.door.facts("relay.session_closed")}:
                 await self.door.ledger.wait_turn(0.1)
         closed = [one for one in await self.told("relay.session_closed") if one["session"] in names]
-        told = []
-        for name in TELLING:
-            for recorded in await self.door.facts(name):
-                if recorded.about in {ticket, *names}:
-                    told.append(name)
+        # A refusal is recorded while its answer is on the way: what is recorded now comes behind it.
+        await self.door.ssh_ticket(approved=False)
+        about = {ticket, *names}
+        told = [
+            name for name in TELLING for recorded in await self.door.facts(name) if recorded.about in about
+        ]
         persons = sum(one["persons"] for one in closed)
         if not persons and "relay.terminal_output" in told:
             told = [name for name in told if name != "relay.terminal_output"]

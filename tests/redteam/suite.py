@@ -68,7 +68,7 @@ GUARDS: Final[dict[str, Callable[[pytest.MonkeyPatch], None]]] = {}
 
 
 def attack(
-    id: str,
+    name: str,
     en: str,
     ja: str,
     *,
@@ -79,15 +79,15 @@ def attack(
     """Declare a technique that is run."""
 
     def declare(run: Run) -> Run:
-        _add(Technique(id, en, ja, ends, guards, why, run))
+        _add(Technique(name, en, ja, ends, guards, why, run))
         return run
 
     return declare
 
 
-def not_run(id: str, en: str, ja: str, why_en: str, why_ja: str) -> None:
+def not_run(name: str, en: str, ja: str, why_en: str, why_ja: str) -> None:
     """Declare a technique that no test here can run, with the reason, or with what is known of it."""
-    _add(Technique(id, en, ja, Outcome.NOT_RUN, (), (why_en, why_ja)))
+    _add(Technique(name, en, ja, Outcome.NOT_RUN, (), (why_en, why_ja)))
 
 
 def _add(one: Technique) -> None:

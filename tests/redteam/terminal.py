@@ -5,7 +5,6 @@ import gzip
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -45,12 +44,12 @@ def _unreadable_off(patch: pytest.MonkeyPatch) -> None:
 # -- control strings -----------------------------------------------------------------------------------------------
 
 
-def _control(id: str, en: str, ja: str, sent: bytes, seen: bytes) -> None:
+def _control(name: str, en: str, ja: str, sent: bytes, seen: bytes) -> None:
     """The target sends a control string; `seen` must not reach the terminal."""
 
-    @attack(id, en, ja, guards=("ControlFilter.feed",))
+    @attack(name, en, ja, guards=("ControlFilter.feed",))
     async def one(stage: Stage) -> Evidence:
-        path = stage.file(id, sent + b"\n")
+        path = stage.file(name, sent + b"\n")
         ticket = await stage.ticket()
         async with stage.door.shell(ticket) as shell:
             await shell.until(PROMPT)
@@ -64,17 +63,71 @@ SECRET = base64.b64encode(b"the data of a customer")
 _control("S2-01", "ZMODEM (sz)", "ZMODEM（sz）", b"rz\r**\x18B00000000000000\r\n\x11", rb"\*\*\x18B")
 _control("S2-02", "trzsz", "trzsz", b"::TRZSZ:TRANSFER:S:1.1.6:01234567890123", rb"::TRZSZ:TRANSFER:")
 _control("S2-03", "kermit", "kermit", b"\x01. S~/ @-#Y1~N!\r", rb"\x01")
-_control("S2-04", "the clipboard (OSC 52)", "クリップボード（OSC 52）", b"\x1b]52;c;" + SECRET + b"\x07", rb"\x1b\]52")
-_control("S2-05", "the clipboard (kitty, OSC 5522)", "クリップボード（kitty、OSC 5522）", b"\x1b]5522;type=write:" + SECRET + b"\x1b\\", rb"\x1b\]5522")  # fmt: skip
-_control("S2-06", "files and pictures of iTerm (OSC 1337)", "iTerm のファイル・画像（OSC 1337）", b"\x1b]1337;File=inline=0:" + SECRET + b"\x07", rb"\x1b\]1337")  # fmt: skip
-_control("S2-07", "hyperlinks (OSC 8)", "ハイパーリンク（OSC 8）", b"\x1b]8;;https://example.net/" + SECRET + b"\x1b\\x\x1b]8;;\x1b\\", rb"\x1b\]8;")  # fmt: skip
+_control(
+    "S2-04",
+    "the clipboard (OSC 52)",
+    "クリップボード（OSC 52）",
+    b"\x1b]52;c;" + SECRET + b"\x07",
+    rb"\x1b\]52",
+)
+_control(
+    "S2-05",
+    "the clipboard (kitty, OSC 5522)",
+    "クリップボード（kitty、OSC 5522）",
+    b"\x1b]5522;type=write:" + SECRET + b"\x1b\\",
+    rb"\x1b\]5522",
+)
+_control(
+    "S2-06",
+    "files and pictures of iTerm (OSC 1337)",
+    "iTerm のファイル・画像（OSC 1337）",
+    b"\x1b]1337;File=inline=0:" + SECRET + b"\x07",
+    rb"\x1b\]1337",
+)
+_control(
+    "S2-07",
+    "hyperlinks (OSC 8)",
+    "ハイパーリンク（OSC 8）",
+    b"\x1b]8;;https://example.net/" + SECRET + b"\x1b\\x\x1b]8;;\x1b\\",
+    rb"\x1b\]8;",
+)
 _control("S2-08", "pictures by sixel", "sixel の画像", b"\x1bPq#0;2;0;0;0#0~~@@vv\x1b\\", rb"\x1bP")
 _control("S2-09", "pictures by kitty", "kitty の画像", b"\x1b_Gf=100,a=T;" + SECRET + b"\x1b\\", rb"\x1b_G")
-_control("S2-10", "a title, and its report (CSI 21 t)", "題名とその報告（CSI 21 t）", b"\x1b]2;" + SECRET + b"\x07\x1b[21t", rb"\x1b\]2|\x1b\[21t")  # fmt: skip
-_control("S2-11", "the answerback (ENQ) and reports (DECRQSS)", "アンサーバック（ENQ）と報告要求（DECRQSS）", b"\x05\x1bP$qm\x1b\\", rb"\x05|\x1bP\$q")  # fmt: skip
-_control("S2-12", "tmux's control mode", "tmux の制御モード", b"\x1bP1000p%begin 1 1 0\r\n%output %0 x\r\n\x1b\\", rb"\x1bP1000p")  # fmt: skip
-_control("S2-13", "a title of screen, and 8-bit forms", "screen の題名と 8 ビット形式", b"\x1bk" + SECRET + b"\x1b\\\xc2\x9d52;c;" + SECRET + b"\xc2\x9c", rb"\x1bk|\xc2\x9d")  # fmt: skip
-_control("S2-14", "printing at the terminal", "端末での印刷", b"\x1b[5i" + SECRET + b"\x1b[4i\x1b[?5i", rb"\x1b\[\??[45]i")
+_control(
+    "S2-10",
+    "a title, and its report (CSI 21 t)",
+    "題名とその報告（CSI 21 t）",
+    b"\x1b]2;" + SECRET + b"\x07\x1b[21t",
+    rb"\x1b\]2|\x1b\[21t",
+)
+_control(
+    "S2-11",
+    "the answerback (ENQ) and reports (DECRQSS)",
+    "アンサーバック（ENQ）と報告要求（DECRQSS）",
+    b"\x05\x1bP$qm\x1b\\",
+    rb"\x05|\x1bP\$q",
+)
+_control(
+    "S2-12",
+    "tmux's control mode",
+    "tmux の制御モード",
+    b"\x1bP1000p%begin 1 1 0\r\n%output %0 x\r\n\x1b\\",
+    rb"\x1bP1000p",
+)
+_control(
+    "S2-13",
+    "a title of screen, and 8-bit forms",
+    "screen の題名と 8 ビット形式",
+    b"\x1bk" + SECRET + b"\x1b\\\xc2\x9d52;c;" + SECRET + b"\xc2\x9c",
+    rb"\x1bk|\xc2\x9d",
+)
+_control(
+    "S2-14",
+    "printing at the terminal",
+    "端末での印刷",
+    b"\x1b[5i" + SECRET + b"\x1b[4i\x1b[?5i",
+    rb"\x1b\[\??[45]i",
+)
 
 
 # -- what is shown: counted ----------------------------------------------------------------------------------------
@@ -107,7 +160,7 @@ async def typed(stage: Stage, command: str, read: Read, *, readable: bool) -> Ev
 
 
 def _shown(
-    id: str,
+    name: str,
     en: str,
     ja: str,
     command: str,
@@ -120,10 +173,10 @@ def _shown(
 ) -> None:
     """`write` makes a file of the customers on the target, as a program there would; `command` shows it."""
 
-    @attack(id, en, ja, ends=ends, guards=guards, why=why)
+    @attack(name, en, ja, ends=ends, guards=guards, why=why)
     async def one(stage: Stage) -> Evidence:
         content = "".join(f"{one}\n" for one in stage.phones).encode()
-        path = stage.file(id, write(content)) if write else stage.customers
+        path = stage.file(name, write(content)) if write else stage.customers
         return await typed(stage, command.format(path), read, readable=why is SHOWN)
 
 
@@ -136,7 +189,9 @@ def _gunzip(data: bytes) -> str:
 
 
 def _of_xxd(shown: str) -> str:
-    return bytes.fromhex("".join(line.split("  ")[0].partition(":")[2] for line in shown.splitlines())).decode()
+    return bytes.fromhex(
+        "".join(line.split("  ")[0].partition(":")[2] for line in shown.splitlines())
+    ).decode()
 
 
 def _of_od(shown: str) -> str:
@@ -148,15 +203,55 @@ _shown(
     "S2-21",
     "a slow drip, a few bytes at a time",
     "数バイトずつのゆっくりした出力",
-    "head -12 {} | while read -r -n3 a; do printf %s \"$a\"; [ ${{#a}} -lt 3 ] && echo; sleep 0.01; done",
+    'head -12 {} | while read -r -n3 a; do printf %s "$a"; [ ${{#a}} -lt 3 ] && echo; sleep 0.01; done',
     lambda shown: shown,
 )
-_shown("S2-22", "base64", "base64", "base64 {}", lambda s: base64.b64decode(_joined(s)).decode(), guards=ENCODED, why=CODED)
-_shown("S2-23", "base32", "base32", "base32 {}", lambda s: base64.b32decode(_joined(s)).decode(), guards=ENCODED, why=CODED)
-_shown("S2-24", "hexadecimal (xxd)", "16 進（xxd）", "xxd {}", _of_xxd, guards=("Unreadable.feed", "TextMeter.spend"), why=CODED)
-_shown("S2-25", "hexadecimal in one (xxd -p)", "16 進のみ（xxd -p）", "xxd -p {}", lambda s: bytes.fromhex(_joined(s).decode()).decode(), guards=ENCODED, why=CODED)  # fmt: skip
+_shown(
+    "S2-22",
+    "base64",
+    "base64",
+    "base64 {}",
+    lambda s: base64.b64decode(_joined(s)).decode(),
+    guards=ENCODED,
+    why=CODED,
+)
+_shown(
+    "S2-23",
+    "base32",
+    "base32",
+    "base32 {}",
+    lambda s: base64.b32decode(_joined(s)).decode(),
+    guards=ENCODED,
+    why=CODED,
+)
+_shown(
+    "S2-24",
+    "hexadecimal (xxd)",
+    "16 進（xxd）",
+    "xxd {}",
+    _of_xxd,
+    guards=("Unreadable.feed", "TextMeter.spend"),
+    why=CODED,
+)
+_shown(
+    "S2-25",
+    "hexadecimal in one (xxd -p)",
+    "16 進のみ（xxd -p）",
+    "xxd -p {}",
+    lambda s: bytes.fromhex(_joined(s).decode()).decode(),
+    guards=ENCODED,
+    why=CODED,
+)
 _shown("S2-26", "octal (od)", "8 進（od）", "od -b {}", _of_od, guards=ENCODED, why=CODED)
-_shown("S2-27", "compressed, then base64", "圧縮して base64", "gzip -c {} | base64", lambda s: _gunzip(base64.b64decode(_joined(s))), guards=ENCODED, why=CODED)  # fmt: skip
+_shown(
+    "S2-27",
+    "compressed, then base64",
+    "圧縮して base64",
+    "gzip -c {} | base64",
+    lambda s: _gunzip(base64.b64decode(_joined(s))),
+    guards=ENCODED,
+    why=CODED,
+)
 
 
 def _braille(content: bytes) -> bytes:
@@ -188,7 +283,9 @@ def _qr(content: bytes) -> bytes:
 
 def _of_qr(shown: str) -> str:
     rows = (line.partition("|")[0] for line in shown.split("\r\n"))
-    return _of_bits("".join(f"{_QUADRANTS.index(one):02b}" for row in rows for one in row if one in _QUADRANTS))
+    return _of_bits(
+        "".join(f"{_QUADRANTS.index(one):02b}" for row in rows for one in row if one in _QUADRANTS)
+    )
 
 
 def _coloured(content: bytes) -> bytes:
@@ -202,9 +299,36 @@ def _of_coloured(shown: str) -> str:
     return _of_bits("".join(str(int(one == "7")) for one in re.findall(r"\x1b\[4([07])m ", shown)))
 
 
-_shown("S2-28", "pictures of braille", "点字による描画", "cat {}", _of_braille, write=_braille, guards=ENCODED, why=CODED)
-_shown("S2-29", "QR codes of half blocks", "半ブロックの QR", "cat {}", _of_qr, write=_qr, guards=ENCODED, why=CODED)
-_shown("S2-30", "QR codes of coloured spaces", "色付き空白の QR", "cat {}", _of_coloured, write=_coloured, guards=ENCODED, why=CODED)  # fmt: skip
+_shown(
+    "S2-28",
+    "pictures of braille",
+    "点字による描画",
+    "cat {}",
+    _of_braille,
+    write=_braille,
+    guards=ENCODED,
+    why=CODED,
+)
+_shown(
+    "S2-29",
+    "QR codes of half blocks",
+    "半ブロックの QR",
+    "cat {}",
+    _of_qr,
+    write=_qr,
+    guards=ENCODED,
+    why=CODED,
+)
+_shown(
+    "S2-30",
+    "QR codes of coloured spaces",
+    "色付き空白の QR",
+    "cat {}",
+    _of_coloured,
+    write=_coloured,
+    guards=ENCODED,
+    why=CODED,
+)
 
 
 def _rainbow(content: bytes) -> bytes:
@@ -230,7 +354,10 @@ def _of_backwards(shown: str) -> str:
 
 def _overwritten(content: bytes) -> bytes:
     """Something else first, then the number over it."""
-    return b"".join(b"x" * len(line) + b"\r" + line[:6] + b"\x1b[1D\x1b[1C" + line[6:] + b"\n" for line in content.splitlines())
+    return b"".join(
+        b"x" * len(line) + b"\r" + line[:6] + b"\x1b[1D\x1b[1C" + line[6:] + b"\n"
+        for line in content.splitlines()
+    )
 
 
 def _wide(content: bytes) -> bytes:
@@ -273,7 +400,14 @@ async def _keys(stage: Stage, opening: str, keys: tuple[str, ...], wait: str, le
     return await stage.evidence(ticket, out, least=out)
 
 
-@attack("S2-35", "an editor (vim) that scrolls a file", "エディタ（vim）でのスクロール", ends=Outcome.COUNTED, guards=METER, why=SHOWN)
+@attack(
+    "S2-35",
+    "an editor (vim) that scrolls a file",
+    "エディタ（vim）でのスクロール",
+    ends=Outcome.COUNTED,
+    guards=METER,
+    why=SHOWN,
+)
 async def vim(stage: Stage) -> Evidence:
     opening = f"vim -u NONE -N -n -R {stage.customers}"
     return await _keys(stage, opening, ("\x06", "\x06"), stage.phones[0], ":q!\r")
@@ -335,14 +469,24 @@ _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 
 def _spelt(content: bytes) -> bytes:
-    return b"\n".join(" ".join(_WORDS[int(o)] if o.isdigit() else "dash" for o in line).encode() for line in content.decode().split()) + b"\n"
+    return (
+        b"\n".join(
+            " ".join(_WORDS[int(o)] if o.isdigit() else "dash" for o in line).encode()
+            for line in content.decode().split()
+        )
+        + b"\n"
+    )
 
 
 def _of_spelt(shown: str) -> str:
     return "\n".join(
-        "".join("-" if word == "dash" else str(_WORDS.index(word)) for word in line.split() if word in (*_WORDS, "dash"))
+        "".join(
+            "-" if word == "dash" else str(_WORDS.index(word))
+            for word in line.split()
+            if word in (*_WORDS, "dash")
+        )
         for line in shown.splitlines()
-    )  # fmt: skip
+    )
 
 
 def _column(content: bytes) -> bytes:
@@ -353,9 +497,38 @@ def _of_column(shown: str) -> str:
     return "".join(shown.split()).replace(";", "\n")
 
 
-_shown("S2-40", "digits as words", "数字を単語に置き換える", "cat {}", _of_spelt, write=_spelt, guards=(), ends=Outcome.NOT_STOPPED, why=OPEN)  # fmt: skip
-_shown("S2-41", "one character a line", "一行に一文字", "cat {}", _of_column, write=_column, guards=(), ends=Outcome.NOT_STOPPED, why=OPEN)  # fmt: skip
-_shown("S2-42", "letters in place of digits", "数字を別の文字に置き換える", "tr 0-9- a-k < {}", lambda s: s.translate(str.maketrans("abcdefghijk", "0123456789-")), guards=(), ends=Outcome.NOT_STOPPED, why=OPEN)  # fmt: skip
+_shown(
+    "S2-40",
+    "digits as words",
+    "数字を単語に置き換える",
+    "cat {}",
+    _of_spelt,
+    write=_spelt,
+    guards=(),
+    ends=Outcome.NOT_STOPPED,
+    why=OPEN,
+)
+_shown(
+    "S2-41",
+    "one character a line",
+    "一行に一文字",
+    "cat {}",
+    _of_column,
+    write=_column,
+    guards=(),
+    ends=Outcome.NOT_STOPPED,
+    why=OPEN,
+)
+_shown(
+    "S2-42",
+    "letters in place of digits",
+    "数字を別の文字に置き換える",
+    "tr 0-9- a-k < {}",
+    lambda s: s.translate(str.maketrans("abcdefghijk", "0123456789-")),
+    guards=(),
+    ends=Outcome.NOT_STOPPED,
+    why=OPEN,
+)
 
 not_run(
     "S2-50",
@@ -375,6 +548,7 @@ not_run(
     "S2-52",
     "ten rows a minute for days",
     "一分に十行を何日も",
-    "days cannot be run here; S2-21 shows that slowness changes no count, and the budget of day and ticket is kept across sessions",
+    "days cannot be run here; S2-21 shows that slowness changes no count, and what day and ticket allow is kept "
+    "across sessions",
     "何日もの試験はできない。遅くても数は変わらないこと（S2-21）と、日とチケットの上限が接続をまたぐことは試験している",
 )

@@ -14,7 +14,7 @@ from sekisho.gate.decide import JST
 from sekisho.ledger import Ledger
 from sekisho.relay.admission import Admission
 from sekisho.relay.tables import sessions
-from sekisho.relay.terminal.encoded import FREE, Unread
+from sekisho.relay.terminal.encoded import CHARACTERS_A_PERSON, FREE, Unread
 from sekisho.relay.terminal.facts import TerminalEncoded, TerminalOutput, TerminalVolumeHigh
 
 SESSION_BYTES: Final = 4 << 20
@@ -84,7 +84,8 @@ class Volume:
 
     def encoded(self, characters: int) -> TerminalEncoded | None:
         """A fact when so many unreadable characters of this session are to be raised."""
-        if self._day.unread.characters <= FREE or characters <= self._raise_encoded_at:
+        due = max(CHARACTERS_A_PERSON, self._raise_encoded_at)
+        if self._day.unread.characters <= FREE or characters <= due:
             return None
         self._raise_encoded_at = 2 * characters
         grant = self._admission.grant
