@@ -38,6 +38,12 @@ _DAY_US: Final = 86_400_000_000
 def explain(raised: AlertRaised) -> dict[Language, str]:
     """What was found and why it matters, in whole sentences."""
     detector = BY_NAME.get(raised.detector)
+    if detector is None and raised.head == "sigma":
+        said = raised.values
+        return {
+            "en": f"{said.get('title', raised.detector)}. {said.get('about', '')}",
+            "ja": f"{said.get('title_ja', raised.detector)}。{said.get('about_ja', '')}",
+        }
     if detector is None:
         return {"en": raised.detector, "ja": raised.detector}
     values = {"human": raised.human or "-", "client": raised.organisation or "-", **raised.values}
@@ -185,7 +191,8 @@ async def ask_mute(ledger: Ledger, asked: MuteAsked, *, by: str, now: datetime) 
 
     Raises Fault BAD_MUTE, or why this person may not."""
     until = int(now.timestamp() * 1e6)
-    if not asked.reason.strip() or asked.detector not in BY_NAME or not asked.human:
+    known = asked.detector in BY_NAME or asked.detector.startswith("sigma:")
+    if not asked.reason.strip() or not known or not asked.human:
         raise Fault(faults.BAD_MUTE, days=LONGEST_MUTE_DAYS)
     if not until < asked.until <= until + LONGEST_MUTE_DAYS * _DAY_US:
         raise Fault(faults.BAD_MUTE, days=LONGEST_MUTE_DAYS)

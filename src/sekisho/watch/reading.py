@@ -54,7 +54,7 @@ _KEPT: Final = 10_000
 _PAGE_BYTES: Final = 2_000  # a printed page of text
 
 
-def _at(stamp: str) -> int:
+def microseconds(stamp: str) -> int:
     """Microseconds of "2026-11-21T11:01:26.123456Z". The minute is remembered: facts come by the thousand in one."""
     minute = stamp[:16]
     base = _minutes.get(minute)
@@ -76,7 +76,7 @@ def _tables_of(read: tuple[str, ...]) -> tuple[str, ...]:
     return found
 
 
-def _host(peer: str) -> str:
+def host_of(peer: str) -> str:
     """A terminal's address without the port, which is another one each time."""
     host, colon, port = peer.rpartition(":")
     return host if colon and port.isdigit() and "]" not in port else peer
@@ -92,7 +92,7 @@ def read_observation(leaf: bytes) -> Observation | None:
 def _read(leaf: _Leaf) -> Observation:
     said = _statement.decode(leaf.data)
     return Observation(
-        at=_at(leaf.at),
+        at=microseconds(leaf.at),
         kind="read",
         ref=leaf.seq,
         actor=leaf.by,
@@ -110,7 +110,7 @@ def _read(leaf: _Leaf) -> Observation:
 def _read_many(leaf: _Leaf) -> Observation:
     said = _statements.decode(leaf.data)
     return Observation(
-        at=_at(leaf.at),
+        at=microseconds(leaf.at),
         kind="read",
         ref=leaf.seq,
         actor=leaf.by,
@@ -130,7 +130,9 @@ def _seen(
     def read(leaf: _Leaf) -> Observation:
         data = _anything.decode(leaf.data)
         base = {"actor": leaf.by if leaf.by != "sekisho" else ""}
-        return Observation(at=_at(leaf.at), kind=kind, ref=leaf.seq, **{**base, **values(data, leaf)})
+        return Observation(
+            at=microseconds(leaf.at), kind=kind, ref=leaf.seq, **{**base, **values(data, leaf)}
+        )
 
     return read
 
@@ -141,7 +143,7 @@ def _opened(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
         "client": d["organisation"],
         "ticket": d["ticket"],
         "session": d["session"],
-        "place": _host(d["peer"]),
+        "place": host_of(d["peer"]),
         "tool": d["client"],
         "target": d["target"],
     }
@@ -281,13 +283,13 @@ READERS: Final[dict[str, Callable[[_Leaf], Observation]]] = {
         lambda d, leaf: {
             "actor": d["account"],
             "session": d["session"],
-            "place": _host(d["peer"]),
+            "place": host_of(d["peer"]),
             "tool": "console",
         },
     ),
     "people.session_closed": _seen("logoff", lambda d, leaf: {"session": d["session"]}),
     "people.login_failed": _seen(
-        "refused", lambda d, leaf: {"actor": d["claimed"], "place": _host(d["peer"])}
+        "refused", lambda d, leaf: {"actor": d["claimed"], "place": host_of(d["peer"])}
     ),
     "console.log_read": _seen(
         "admin", lambda d, leaf: {"what": "log_read", "other": d["filter"].get("person", "")}

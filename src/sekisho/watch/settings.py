@@ -1,5 +1,6 @@
 """What can be set of the watch: the section `[watch]`."""
 
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -22,12 +23,15 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`alert_at`: how rare (−log10 of the chance) is worth an alert. `daily`: so many a day at most, the highest first.
     `escalate_hours`: when an alert that nobody acknowledged climbs. `beat_minutes`: how often the watch says that it is
-    alive. `responses`: what follows by itself."""
+    alive. `sigma`: a folder of Sigma rules beside ours, read again when it changes; `sigma_daily`: so many of their
+    alerts a day at most. `responses`: what follows by itself."""
 
     alert_at: float = 2.5
     daily: int = 5
     escalate_hours: tuple[int, ...] = (4, 24)
     beat_minutes: int = 15
+    sigma: str = ""
+    sigma_daily: int = 20
     responses: tuple[Response, ...] = ()
 
     def mistakes(self) -> tuple[str, ...]:
@@ -38,7 +42,12 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             "escalate_hours": not self.escalate_hours
             or list(self.escalate_hours) != sorted(self.escalate_hours),
             "beat_minutes": not 1 <= self.beat_minutes <= 60,
-            "responses": any(one.detector not in ("", *BY_NAME) for one in self.responses),
+            "sigma": bool(self.sigma) and not Path(self.sigma).is_dir(),
+            "sigma_daily": self.sigma_daily < 1,
+            "responses": any(
+                one.detector not in ("", *BY_NAME) and not one.detector.startswith("sigma:")
+                for one in self.responses
+            ),
         }
         return tuple(name for name, is_wrong in wrong.items() if is_wrong)
 

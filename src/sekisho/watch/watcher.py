@@ -31,9 +31,13 @@ from sekisho.watch.facts import AlertRaised, Beat, FactSkipped, ResponseTaken
 from sekisho.watch.reading import NAMES, read_observation
 from sekisho.watch.routing import Listener
 from sekisho.watch.settings import Watch
+from sekisho.watch.sigma.head import SigmaHead
+from sekisho.watch.sigma.loading import OURS, Library
 
 MEMORY: Final = "memory"
 BROKEN: Final = "watch.memory_unreadable"  # a log event
+STUMBLED: Final = "watch.rule_failed"  # a log event
+RULE_REFUSED: Final = "watch.rule_refused"  # a log event
 SKIPPED: Final = "watch.fact_skipped"  # a log event
 _log: Final = structlog.get_logger()
 _PAGE: Final = 1_000
@@ -43,6 +47,7 @@ _PAUSE: Final = (
     0.2  # seconds; a busy ledger has hundreds of turns a second, and a page costs the doors a millisecond
 )
 _POLL: Final = 0.5  # seconds
+_RULES_SECONDS: Final = 5.0
 _SAVE_SECONDS: Final = 2.0
 _ESCALATE_SECONDS: Final = 30.0
 EndSession = Callable[[str, str], bool]
@@ -54,6 +59,7 @@ class _Kept(msgspec.Struct):
     start: int
     state: bytes
     looking: list[tuple[int, str, str]] = []
+    sigma: bytes = b""
 
 
 class Watcher:
@@ -80,9 +86,11 @@ class Watcher:
         self._unsaved = False
         self.start = 0
         self.engine = Engine(self._settings.sensitivity())
+        self.sigma: SigmaHead | None = None
 
     async def run(self) -> None:
         """Watch until the ledger closes. Raises its Fault when it fails: nothing passes unwatched."""
+        self.sigma = await asyncio.to_thread(self._read_rules)
         self._load()
         async with asyncio.TaskGroup() as group:
             for signal in self._looking:
@@ -93,6 +101,7 @@ class Watcher:
         loop = asyncio.get_running_loop()
         saved_at = loop.time()
         escalated = beaten = 0.0
+        ruled = saved_at
         while not self._ledger.closing:
             if self._ledger.fault is not None:
                 raise self._ledger.fault
@@ -112,6 +121,9 @@ class Watcher:
             if now - beaten >= self._settings.beat_minutes * 60 or not beaten:
                 beaten = now
                 await self._ledger.record(Beat(source="watch"), by="sekisho", about="watch")
+            if now - ruled >= _RULES_SECONDS:
+                ruled = now
+                await self._reread_rules()
             if not busy:
                 if quiet:
                     await self._ledger.wait_turn(_POLL)
@@ -119,10 +131,10 @@ class Watcher:
 
     async def catch_up(self, group: asyncio.TaskGroup | None = None) -> bool:
         """Take in one page of facts; whether it was a full one."""
-        page = await _page(self._ledger, self.start)
+        page = await _page(self._ledger, self.start, every=self.sigma is not None)
         found: list[Alarm] = []
         for seq, leaf in page:
-            looked = _look(self.engine, leaf)
+            looked = _look(self.engine, leaf, self.sigma)
             found += looked.alarms
             if looked.mistake:
                 # Neither the doors nor the watch end for one fact; but nobody shall miss that it was not looked at.
@@ -229,12 +241,39 @@ class Watcher:
                 start = seq + 1
             await asyncio.sleep(0)
 
+    def _read_rules(self) -> SigmaHead:
+        """Our Sigma rules and the house's. What is wrong with one is said, and the others run."""
+        said = self._settings
+        folders = (OURS, Path(said.sigma)) if said.sigma else (OURS,)
+        library = Library(folders, zone=said.sensitivity().zone)
+        head = SigmaHead(library, alert_at=said.alert_at, daily=said.sigma_daily)
+        self._say_mistakes(head)
+        return head
+
+    async def _reread_rules(self) -> None:
+        head = self.sigma
+        if head is None:
+            return
+        for rule, (times, reason) in head.rules.stumbled.items():
+            _log.warning(STUMBLED, rule=rule, times=times, reason=reason)
+        head.rules.stumbled.clear()
+        if await asyncio.to_thread(head.library.changed):
+            head.reload(await asyncio.to_thread(head.library.load))
+            self._unsaved = True
+            self._say_mistakes(head)
+
+    def _say_mistakes(self, head: SigmaHead) -> None:
+        for mistake in head.library.mistakes:
+            _log.warning(RULE_REFUSED, rule=str(mistake))
+
     # -- what is kept ---------------------------------------------------------------------------------------------
 
     def save(self) -> None:
         """Replace the file whole. A crash at any moment leaves the old one or the new one."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        kept = msgspec.msgpack.encode(_Kept(self.start, self.engine.dump(), self._looking))
+        kept = msgspec.msgpack.encode(
+            _Kept(self.start, self.engine.dump(), self._looking, self.sigma.dump() if self.sigma else b"")
+        )
         draft = self._folder / f"{MEMORY}.new"
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(kept)
@@ -256,10 +295,17 @@ class Watcher:
             self.engine = Engine(self._settings.sensitivity())
             return
         self.start, self._looking = kept.start, kept.looking
+        if self.sigma is not None:
+            self.sigma.load(kept.sigma)
 
 
-async def _page(ledger: Ledger, start: int, until: int | None = None) -> list[tuple[int, bytes]]:
-    query = select(FACTS.c.seq, FACTS.c.leaf).where(FACTS.c.seq >= start, FACTS.c.fact.in_(NAMES))
+async def _page(
+    ledger: Ledger, start: int, until: int | None = None, *, every: bool = False
+) -> list[tuple[int, bytes]]:
+    """`every`: also the facts that only rules look at."""
+    query = select(FACTS.c.seq, FACTS.c.leaf).where(FACTS.c.seq >= start)
+    if not every:
+        query = query.where(FACTS.c.fact.in_(NAMES))
     if until is not None:
         query = query.where(FACTS.c.seq < until)
     async with ledger.read() as connection:
@@ -299,13 +345,22 @@ class _Looked:
     mistake: str = ""
 
 
-def _look(engine: Engine, leaf: bytes) -> _Looked:
-    """Show one fact to the engine. A mistake in reading it or in a detector comes out the same at every reading."""
+def _look(engine: Engine, leaf: bytes, sigma: SigmaHead | None = None) -> _Looked:
+    """Show one fact to the engine and to the rules, neither of which stands in the other's way.
+
+    A mistake in reading it, in a detector or in a rule comes out the same at every reading."""
+    alarms: list[Alarm] = []
+    signal = mistake = ""
     try:
         observation = read_observation(leaf)
-        if observation is None:
-            return _Looked([])
-        alarms = engine.step(observation)
+        if observation is not None:
+            signal = observation.client if observation.kind == "outside" else ""
+            alarms = engine.step(observation)
     except Exception as error:
-        return _Looked([], mistake=f"{type(error).__name__}: {error}")
-    return _Looked(alarms, observation.client if observation.kind == "outside" else "")
+        signal, mistake = "", f"{type(error).__name__}: {error}"
+    if sigma is not None:
+        try:
+            alarms = [*alarms, *sigma.look(leaf, engine.known.accounts)]
+        except Exception as error:
+            mistake = mistake or f"{type(error).__name__}: {error}"
+    return _Looked(alarms, signal, mistake)

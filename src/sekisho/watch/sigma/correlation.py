@@ -173,7 +173,7 @@ class Correlation:
         return Correlated(dict(zip(self._group_by, key, strict=True)), observed, refs)
 
     def _add(self, group: Group, place: int, seen: Seen, event: Event) -> bool:
-        """Whether the event counts: one without the field that is counted does not."""
+        """Whether the event counts: one without the field that is counted does not. A list of numbers is their sum."""
         if self._type is _Type.VALUE_COUNT:
             values = [event.fields.get(field) for field in self._value_fields]
             if any(value is None for value in values):
@@ -184,7 +184,7 @@ class Correlation:
             numbers = numbers_of(event.fields.get(self._value_fields[0]))
             if not numbers:
                 return False
-            seen.value = numbers[0]
+            seen.value = numbers[0] if len(numbers) == 1 else fsum(numbers)
         group.seen[place].append(seen)
         self.windows.kept += 1
         return True

@@ -323,7 +323,7 @@ class _Reading:
 
 
 def _name(parsed: SigmaRule | SigmaCorrelationRule) -> str:
-    return str(parsed.id or parsed.name or parsed.title)
+    return str(parsed.name or parsed.id or parsed.title)
 
 
 def _referred(reference: SigmaRuleReference) -> str:

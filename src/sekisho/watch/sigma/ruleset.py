@@ -21,7 +21,7 @@ _STUMBLED: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`name` is its id, or else its name, or else its title; `digest` of its text. `level` is one of Sigma's five.
+    """`name` is its name, or else its id, or else its title; `digest` of its text. `level` is one of Sigma's five.
     `silent`: it only feeds a correlation of its own file. `words` are title and description, by language."""
 
     name: str
