@@ -1,6 +1,7 @@
 """`sekisho take-out`: what was asked to leave, and whether it left as its approvals allow.
 
-`verify` and `document` need the log's folder only: no database, no state folder, no network.
+`verify` and `document` need the log's folder only: no database, no state folder, no network. `share` and `open` run at
+an approver's and at the recipient's, and need no checkpoint.
 """
 
 import sys
@@ -16,6 +17,14 @@ from sekisho.takeout.canonical import digest, document
 from sekisho.takeout.desk import read_log
 from sekisho.takeout.faults import NO_TAKEOUT
 from sekisho.takeout.judge import verify_release
+from sekisho.takeout.sealing import (
+    open_package,
+    open_shares,
+    open_shares_by_passphrase,
+    read_identity,
+    reseal,
+    reseal_by_passphrase,
+)
 from sekisho.takeout.signatures import NAMESPACE, Relying
 
 _SAYS: Final[dict[str, dict[Language, str]]] = {
@@ -94,6 +103,45 @@ def show_document(log: Path, name: str, log_key: str) -> None:
         raise Fault(NO_TAKEOUT, takeout=name)
     click.echo(document(verdict.asked), nl=False)
     _say("sign", err=True, namespace=NAMESPACE, digest=digest(verdict.asked).hex())
+
+
+@take_out.command()
+@click.argument("sealed", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--key", required=True, type=click.Path(path_type=Path, exists=True), help="Your private key.")
+@click.option(
+    "--to", "public_key", metavar="KEY", help="The recipient's age or SSH key, as the document says."
+)
+@click.option("--passphrase", is_flag=True, help="For a recipient without a key: asks for a passphrase.")
+def share(sealed: Path, key: Path, public_key: str | None, passphrase: bool) -> None:
+    """At an approver's: open the share SEALED, and write it to standard output, sealed to the recipient."""
+    if (public_key is None) is not passphrase:
+        raise click.UsageError("one of --to and --passphrase")
+    shares = open_shares(sealed.read_text(), read_identity(key.read_bytes()))
+    if public_key is not None:
+        click.echo(reseal(shares, public_key), nl=False)
+    else:
+        words = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
+        click.echo(reseal_by_passphrase(shares, words), nl=False)
+
+
+@take_out.command("open")
+@click.argument("package", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("shares", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
+@click.option(
+    "--key", type=click.Path(path_type=Path, exists=True), help="Your private key; else passphrases."
+)
+def open_(package: Path, shares: tuple[Path, ...], out: Path, key: Path | None) -> None:
+    """At the recipient's: open PACKAGE with the approvers' SHARES."""
+    found = []
+    for path in shares:
+        text = path.read_text()
+        if key is not None:
+            found += open_shares(text, read_identity(key.read_bytes()))
+        else:
+            words = click.prompt(f"Passphrase of {path.name}", hide_input=True, err=True)
+            found += open_shares_by_passphrase(text, words)
+    open_package(package, out, found)
 
 
 def _say(said: str, *, err: bool = False, **values: object) -> None:

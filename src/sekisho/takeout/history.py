@@ -43,6 +43,7 @@ TAKEOUT_NAMES: Final = (
     "takeout.released",
 )
 _HEADS: Final = (b',"fact":"people.', b',"fact":"takeout.')
+_END: Final = 1 << 62
 _LONGEST_HEAD: Final = 64  # a leaf begins with its index of at most 20 digits
 _VOIDING: Final = (people.PersonLeft, people.PersonReturned, people.EnrolmentUsed)
 
@@ -94,6 +95,17 @@ class History:
                 case people.SshKeyRevoked():
                     return None
         return added.public_key if added else None
+
+    def ssh_keys(self) -> list[tuple[str, str, str]]:
+        """(name, account, public key) of every SSH key that signs now."""
+        found = []
+        for name, recorded in list(self._people.items()):
+            added = next(
+                (one for one in map(Recorded.typed, recorded) if isinstance(one, people.SshKeyAdded)), None
+            )
+            if added is not None and (key := self.ssh_key(name, added.person, _END)) is not None:
+                found.append((name, added.person, key))
+        return found
 
     def passkey(self, credential: str, account: str, before: int) -> str | None:
         """The public key (COSE, base64url) of a passkey, if the account had it then."""
