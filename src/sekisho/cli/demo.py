@@ -1,4 +1,4 @@
-"""`sekisho demo`: the incident's first act, at the checkpoint."""
+"""`sekisho demo`: the acts, at a checkpoint of their own."""
 
 import sys
 
@@ -24,7 +24,7 @@ from sekisho.service.loop import run
 @click.option("--postgres-port", default=0, help="The door's port; 0 takes a free one.")
 @click.option("--console-port", default=0, help="The console's port; 0 takes a free one.")
 def demo(persons: int, once: bool, lang: str | None, postgres_port: int, console_port: int) -> None:
-    """Play the first act of the incident at a checkpoint of its own, on loopback, and stay up until Ctrl-C."""
+    """Play the acts at a checkpoint of its own, on loopback, and stay up until Ctrl-C."""
     configure_logs()
     language: Language = "ja" if (lang or preferred_language()) == "ja" else "en"
     went_well = run(

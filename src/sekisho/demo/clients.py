@@ -5,6 +5,7 @@ import contextlib
 import os
 import shutil
 import signal
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from sekisho.demo.faults import CLIENT_TIMED_OUT, PROGRAM_MISSING
@@ -14,6 +15,8 @@ _PACKAGES: Final = {
     "psql": "postgresql-client",
     "pg_dump": "postgresql-client",
     "pgbench": "postgresql-contrib",
+    "ssh": "openssh-client",
+    "scp": "openssh-client",
 }
 
 
@@ -56,6 +59,34 @@ async def pg_dump(
     """pg_dump, to standard output unless `args` say otherwise."""
     where = _where(host, port, user, dbname)
     return await _run("pg_dump", *where, *args, password=password, sslmode=sslmode, timeout=timeout)
+
+
+async def openssh(
+    program: str,
+    host: str,
+    port: int,
+    user: str,
+    folder: Path,
+    *args: str,
+    stdin: str = "",
+    timeout: float = 60,
+) -> ClientRun:
+    """ssh, scp or sftp, with the key and the known hosts in `folder`. The host's name in `args` is "door"."""
+    settings = {
+        "HostName": host,
+        "Port": str(port),
+        "User": user,
+        "IdentityFile": str(folder / "id"),
+        "IdentitiesOnly": "yes",
+        "UserKnownHostsFile": str(folder / "known_hosts"),
+        "StrictHostKeyChecking": "yes",
+        "BatchMode": "yes",
+        "LogLevel": "ERROR",
+    }
+    options = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
+    return await _run(
+        program, "-F", "none", *options, *args, password="", sslmode="", stdin=stdin, timeout=timeout
+    )
 
 
 async def pgbench(

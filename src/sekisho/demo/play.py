@@ -12,6 +12,7 @@ import click
 
 from sekisho.demo import callcentre
 from sekisho.demo.act_one import ActOne, RunningWitness, witness_of
+from sekisho.demo.act_ssh import ActSsh, batch_server
 from sekisho.demo.callcentre import CallCentre
 from sekisho.demo.cast import cast_app
 from sekisho.demo.population import load, organisations
@@ -62,10 +63,12 @@ async def _show(
             await stack.enter_async_context(witness_of(n, folder / n.split(".")[0], signer)) for n in names
         ]
         create_state(state, _settings(witnesses, postgres_port, console_port))
+        batch = await asyncio.to_thread(stack.enter_context, batch_server(state))
         service = await stack.enter_async_context(running(state))
         totp_secrets = await callcentre.register(service.ledger, centre, stage.language)
         act = ActOne(stage, service, centre, totp_secrets[callcentre.WORKER], witnesses)
         await act.play()
+        await ActSsh(stage, service, centre.organisations[0], batch, folder).play()
         if once:
             _addresses(stage, service, witnesses, ("", ""), "")
             return
@@ -83,6 +86,7 @@ def _settings(witnesses: list[RunningWitness], postgres_port: int, console_port:
         origin=ORIGIN,
         postgres_listen=f"127.0.0.1:{postgres_port}",
         console_listen=f"127.0.0.1:{console_port}",
+        ssh_listen="127.0.0.1:0",
         witnesses=tuple(WitnessSetting(url=w.url, key=str(w.signer.key)) for w in witnesses),
         quorum=len(witnesses),
         bypass_seconds=1.0,  # so that the step around the checkpoint need not wait
