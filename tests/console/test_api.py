@@ -16,9 +16,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from console.console_scene import Scene
+from relay_workspace.workspace_scene import allow
 from sekisho.console.house import SCOPES
 from sekisho.people.api_tokens import ApiTokens
 from sekisho.people.identity import Method, minted
+from sekisho.watch.facts import AlertRaised
 
 pytestmark = pytest.mark.e2e
 
@@ -59,9 +61,31 @@ async def test_no_answer_is_undocumented(house: Scene) -> None:
         height=24,
     )
     await recording.close()
+    alert = AlertRaised(
+        alert="a-1",
+        detector="bulk",
+        head="session",
+        human="sato",
+        organisation="minato",
+        session=session,
+        ticket=ticket,
+        at=0,
+        claim=9.0,
+        score=9.0,
+        observed=9.0,
+        expected=1.0,
+        values={},
+        refs=(),
+        certain=True,
+        to=("mori",),
+    )
+    await checkpoint.ledger.record(alert, by="sekisho", about="a-1")
+    await allow(checkpoint.ledger)
     known = {
         "session": session,
-        "ticket": ticket,
+        "alert": "a-1",
+        "control": "masking",
+        "ticket": await checkpoint.ticket(door="workspace"),
         "dataset": "minato-customers",
         "sheet": "contracts",
         "line": 3,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from sqlalchemy import Executable, Result, TextClause, text
+from sqlalchemy import Executable, Float, Result, TextClause, text
 from sqlalchemy.engine import Dialect, IteratorResult, ScalarResult
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -82,7 +82,13 @@ def _processors(statement: Executable, dialect: Dialect, width: int) -> list[Cal
     if isinstance(statement, TextClause):
         return [None] * width
     columns: Sequence[Any] = list(statement.selected_columns)  # type: ignore[attr-defined]
-    return [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+    # Floats come as they are; SQLAlchemy's processor for them wants to know the column's OID on PostgreSQL.
+    return [
+        None
+        if isinstance(column.type, Float)
+        else column.type.dialect_impl(dialect).result_processor(dialect, None)
+        for column in columns
+    ]
 
 
 class Reads(Protocol):
