@@ -286,8 +286,8 @@ async def stdio_forward(stage: Stage) -> Evidence:
     ticket = await stage.ticket()
     async with _inside(stage) as (_, port):
         command = ["ssh", *stage.door.options(ticket), "-W", f"127.0.0.1:{port}", "door"]
-        # ssh hangs up when its input ends, also when the answer is still on its way.
-        answer = await run(["sh", "-c", f"sleep 5 | {shlex.join(command)}"], seconds=20)
+        # ssh hangs up when its input ends, also when the answer is still on its way; and not when the other side does.
+        answer = await run(["sh", "-c", f"sleep 3 | timeout 6 {shlex.join(command)}"], seconds=20)
     return await stage.evidence(ticket, stage.found(answer))
 
 
