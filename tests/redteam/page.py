@@ -52,7 +52,7 @@ What the doors of PostgreSQL and the other rooms do not stop stands in their own
 """,
     """## このページについて
 
-シェル、端末、作業区画、統制についての攻撃手法の一覧と、動いている関所に実際のクライアントで試した結果。
+シェル、端末、作業領域、統制についての攻撃手法の一覧と、動いている関所に実際のクライアントで試した結果。
 `python -m redteam.page` が `tests/redteam/` の結果から書き出す。実行結果と食い違えば試験が落ちる。
 止める・数える仕組みは一つずつ切って試し、切れば結果が悪くなることを確かめている。
 
