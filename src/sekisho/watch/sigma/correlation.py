@@ -9,7 +9,6 @@ Where that is not enough, the group that was quiet longest is let go, and `let_g
 """
 
 from collections.abc import Callable, Collection
-from math import fsum
 from typing import Any, Final
 
 import msgspec
@@ -62,6 +61,7 @@ class Group(msgspec.Struct, array_like=True):
     seen: list[list[Seen]]
     counts: dict[str, int] = {}
     spoke: int = 0
+    total: int | float = 0  # of the numbers seen, kept up so that a sum costs the same however many there are
 
 
 class Windows(msgspec.Struct):
@@ -184,7 +184,8 @@ class Correlation:
             numbers = numbers_of(event.fields.get(self._value_fields[0]))
             if not numbers:
                 return False
-            seen.value = numbers[0] if len(numbers) == 1 else fsum(numbers)
+            seen.value = numbers[0] if len(numbers) == 1 else sum(numbers)
+            group.total += seen.value
         group.seen[place].append(seen)
         self.windows.kept += 1
         return True
@@ -199,12 +200,16 @@ class Correlation:
                     self._uncount(group, one)
                 del seen[:gone]
                 self.windows.kept -= gone
+        if not any(group.seen):
+            group.total = 0  # what rounding left behind ends with the window
 
     def _uncount(self, group: Group, one: Seen) -> None:
         if isinstance(one.value, str):
             group.counts[one.value] -= 1
             if not group.counts[one.value]:
                 del group.counts[one.value]
+        elif one.value is not None:
+            group.total -= one.value
 
     def _let_go(self, present: str) -> None:
         windows = self.windows
@@ -238,13 +243,13 @@ class Correlation:
         return {name: group.seen[place] for name, place in self._places.items()}
 
     def _number(self, group: Group) -> float | None:
+        if self._type is _Type.VALUE_SUM:
+            return group.total
+        if self._type is _Type.VALUE_AVG:
+            return group.total / sum(map(len, group.seen))
         values = [one.value for seen in group.seen for one in seen if isinstance(one.value, (int, float))]
         if not values:
             return None
-        if self._type is _Type.VALUE_SUM:
-            return fsum(values)
-        if self._type is _Type.VALUE_AVG:
-            return fsum(values) / len(values)
         values.sort()
         if self._type is _Type.VALUE_MEDIAN:
             middle = len(values) // 2
