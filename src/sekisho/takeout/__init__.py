@@ -1,6 +1,7 @@
 """Nothing leaves without several people: a request, signatures over its digest, one release.
 
 facts, tables   what is recorded of a take-out; the lists
+inspection      what is in a file, from the file itself
 canonical       the one text of a request, and its digest
 signatures      OpenSSH's signatures and passkeys' answers over it
 history         people and keys at one moment, from the leaves of the log alone

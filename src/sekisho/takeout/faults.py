@@ -84,3 +84,10 @@ BAD_PACKAGE = fault_kind(
     en="The package cannot be sealed or opened: {reason}. No part of a file was written; nothing left.",
     ja="パッケージを封緘または開封できません: {reason}。ファイルは一部も書き出されておらず、何も持ち出されていません。",
 )
+NOT_INSPECTED = fault_kind(
+    "SEK-TAKE-014",
+    en="{name} cannot be looked into ({reason}), so it does not leave. It stays where it is; ask with a file that can "
+    "be read, without a password.",
+    ja="{name} は中を確認できないため({reason})、持ち出せません。元の場所に残っています。"
+    "パスワードのない、読み取れる形式のファイルで申請してください。",
+)

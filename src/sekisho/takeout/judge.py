@@ -60,7 +60,12 @@ class Verdict:
 
 def above_limit(asked: TakeoutRequested) -> bool:
     """Whether the client's own approver is needed."""
-    return asked.persons > CLIENT_ABOVE or asked.cards > 0 or asked.numbers > 0
+    return _most(asked) > CLIENT_ABOVE or asked.cards > 0 or asked.numbers > 0
+
+
+def _most(asked: TakeoutRequested) -> int:
+    """Persons, or rows where those are more: who are told apart by columns that the requester filled may be too few."""
+    return max(asked.persons, asked.rows)
 
 
 def verify_release(
@@ -177,7 +182,7 @@ def _judge_approvers(
         if lacking := missing(Act.CARRY_OUT, case):
             values = {"takeout": asked.takeout, "organisation": organisation, "roles": ", ".join(lacking)}
             against.append(Refusal(faults.APPROVALS_MISSING, values))
-    if asked.persons > EMPLOYERS_ABOVE and len({one.employer for one in counting.values()}) == 1:
+    if _most(asked) > EMPLOYERS_ABOVE and len({one.employer for one in counting.values()}) == 1:
         values = {"takeout": asked.takeout, "limit": f"{EMPLOYERS_ABOVE:,}"}
         against.append(Refusal(faults.ONE_EMPLOYER, values))
     humans = {one.human for one in counting.values()}
