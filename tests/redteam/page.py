@@ -43,7 +43,7 @@ something is switched off once, and the technique must then end worse.
 - *blocked*: nothing came out, or no door opened.
 - *counted*: it came out; the persons it showed were spent from the ticket's budget, which ends the session, and the
   facts named say so. Of coded text the number is estimated by its length: compressed, it holds more persons than are
-  counted.
+  counted; and where no person can be told, the volume alone is raised.
 - *not stopped*: it came out, and was not counted.
 - *not run*: no test here can try it, or another one does.
 
@@ -59,6 +59,7 @@ What the doors of PostgreSQL and the other rooms do not stop stands in their own
 - *止める*: 何も出なかった。または開かなかった。
 - *数えて知らせる*: 出たが、見えた人数をチケットの上限から引き（上限で接続を終える）、記載の事実として残した。
   符号化された文字は長さから見積もるため、圧縮されていれば数えた人数より多くを含む。
+  人数が分からない場合は、量だけを知らせる。
 - *止めない*: 出て、数えもしなかった。
 - *試験なし*: ここでは試せない。または別の試験で確かめている。
 

@@ -15,7 +15,7 @@ import pytest
 
 class Outcome(StrEnum):
     BLOCKED = "blocked"
-    COUNTED = "counted"  # it came out; persons were spent for it, and a fact says so
+    COUNTED = "counted"  # it came out; what it showed was spent or its volume raised, and a fact says so
     NOT_STOPPED = "not stopped"
     NOT_RUN = "not run"
 

@@ -5,6 +5,7 @@ import gzip
 import re
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from redteam.suite import Evidence, Outcome, attack, guard, not_run
 from sekisho.relay.terminal.controls import ControlFilter
 from sekisho.relay.terminal.encoded import Unreadable
 from sekisho.relay.terminal.scan import TextMeter
+from sekisho.relay.terminal.volume import SESSION_BYTES, Volume
 from ssh_under_test import PROMPT
 
 # -- the guards ----------------------------------------------------------------------------------------------------
@@ -39,6 +41,11 @@ def _screen_off(patch: pytest.MonkeyPatch) -> None:
 @guard("Unreadable.feed")
 def _unreadable_off(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Unreadable, "feed", lambda self, text, raw: 0)
+
+
+@guard("Volume.add")
+def _volume_off(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Volume, "add", lambda self, output: [])
 
 
 # -- control strings -----------------------------------------------------------------------------------------------
@@ -529,6 +536,27 @@ _shown(
     ends=Outcome.NOT_STOPPED,
     why=OPEN,
 )
+
+
+@attack(
+    "S2-43",
+    "digits as words, by the megabyte",
+    "数字を単語に置き換え、何メガバイトも流す",
+    ends=Outcome.COUNTED,
+    guards=("Volume.add",),
+    why=(
+        "no person is counted; more than 4 MiB in a session, or 16 MiB in a day, is raised",
+        "人数は数えられない。一接続 4 MiB、一日 16 MiB を超えれば知らせる",
+    ),
+)
+async def megabytes(stage: Stage) -> Evidence:
+    content = _spelt("".join(f"{one}\n" for one in stage.phones).encode())
+    path = stage.file("S2-43", content)
+    times = (SESSION_BYTES // len(content)) + 1
+    command = f"for i in {{1..{times}}}; do cat {path}; done"
+    evidence = await typed(stage, command, lambda shown: _of_spelt(shown[: 2 * len(content)]), readable=False)
+    return replace(evidence, least=0)
+
 
 not_run(
     "S2-50",
