@@ -8,7 +8,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bulk, console, facts, frame, idle, lookups, recording, ssh, trace, verify, watch
+from bench import bulk, console, facts, frame, idle, lookups, recording, sigma, ssh, trace, verify, watch
 
 MEASURES: dict[str, frame.Measure] = {
     "facts": facts.run,
@@ -21,6 +21,7 @@ MEASURES: dict[str, frame.Measure] = {
     "ssh": ssh.run,
     "trace": trace.run,
     "watch": watch.run,
+    "sigma": sigma.run,
 }
 _README = Path(__file__).with_name("README.md")
 _HEAD = """# Measured

@@ -34,16 +34,17 @@ Placeholders = Mapping[str, Sequence[str]]
 
 
 class Need(NamedTuple):
-    """`how` "is": the field has exactly this text; "tail": what follows its last slash is this; "has": it is there."""
+    """`how` "is": the field has exactly this text; "tail": what follows its last slash is this; "part": it has this in
+    it; "has": it is there."""
 
     field: str
-    how: Literal["is", "tail", "has"]
+    how: Literal["is", "tail", "part", "has"]
     text: str = ""
 
 
 # None: nothing is known to be needed, so the rule is always called. Otherwise one of these must hold.
 Needs = frozenset[Need] | None
-_COST: Final = {"is": 1, "tail": 1, "has": 50}
+_COST: Final = {"is": 1, "tail": 1, "part": 5, "has": 50}
 
 
 class Compiled(NamedTuple):
@@ -118,6 +119,8 @@ def _need(field: str, shape: Shape) -> Need:
         return Need(field, "is", shape.text.lower())
     if shape.how == "ends" and ("\\" in shape.text or "/" in shape.text):
         return Need(field, "tail", tail_of(shape.text.lower()))
+    if shape.text and not shape.cased and shape.how in ("starts", "ends", "contains"):
+        return Need(field, "part", shape.text)
     return Need(field, "has")
 
 

@@ -11,15 +11,16 @@ _DEPTH: Final = 16
 class Source:
     """Where events come from, in Sigma's three words. A rule is routed by those that it names."""
 
-    __slots__ = ("category", "product", "service")
+    __slots__ = ("_hash", "category", "product", "service")
 
     def __init__(self, product: str = "", service: str = "", category: str = "") -> None:
         self.product = product.lower()
         self.service = service.lower()
         self.category = category.lower()
+        self._hash = hash((self.product, self.service, self.category))  # asked for with every event
 
     def __hash__(self) -> int:
-        return hash((self.product, self.service, self.category))
+        return self._hash
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Source) and (self.product, self.service, self.category) == (

@@ -48,32 +48,45 @@ class Match:
     refs: tuple[int, ...] = ()
 
 
+class _Needed:
+    """Of one field: the places of the rules that need this text, this tail, this part, or that it is there."""
+
+    __slots__ = ("exact", "parts", "tails", "there")
+
+    def __init__(self) -> None:
+        self.exact: dict[str, list[int]] = {}
+        self.tails: dict[str, list[int]] = {}
+        self.parts: dict[str, list[int]] = {}
+        self.there: list[int] = []
+
+
 class _Plan:
     """The rules of one log source, by what they need."""
 
     def __init__(self, rules: list[Rule]) -> None:
         self.always: list[int] = []
         self.rules: Final = [(rule, rule.compiled.test) for rule in rules if rule.compiled is not None]
-        self.fields: dict[str, tuple[dict[str, list[int]], dict[str, list[int]], list[int]]] = {}
+        fields: dict[str, _Needed] = {}
         for place, (rule, _) in enumerate(self.rules):
             needs = rule.compiled.needs if rule.compiled is not None else None
             if needs is None:
                 self.always.append(place)
                 continue
             for need in needs:
-                exact, tails, there = self.fields.setdefault(need.field, ({}, {}, []))
-                if need.how == "is":
-                    exact.setdefault(need.text, []).append(place)
-                elif need.how == "tail":
-                    tails.setdefault(need.text, []).append(place)
+                needed = fields.setdefault(need.field, _Needed())
+                if need.how == "has":
+                    needed.there.append(place)
                 else:
-                    there.append(place)
-        self.items: Final = tuple((name, *found) for name, found in self.fields.items())
+                    by_text = {"is": needed.exact, "tail": needed.tails, "part": needed.parts}[need.how]
+                    by_text.setdefault(need.text, []).append(place)
+        self.items: Final = tuple(
+            (name, one.exact, one.tails, tuple(one.parts.items()), one.there) for name, one in fields.items()
+        )
 
     def candidates(self, event: Event) -> list[int]:
         """In the order of the rules, so that the same events give the same matches in the same order."""
         found = set(self.always)
-        for name, exact, tails, there in self.items:
+        for name, exact, tails, parts, there in self.items:
             if name not in event.fields:
                 continue
             value = event.folded[name]
@@ -85,6 +98,9 @@ class _Plan:
                     found.update(exact[one])
                 if tails and (places := tails.get(tail_of(one))):
                     found.update(places)
+                for part, places in parts:
+                    if part in one:
+                        found.update(places)
         return sorted(found)
 
 
