@@ -28,6 +28,7 @@ from sekisho.console.faces import (
     auditor,
     client,
     controls,
+    desktop,
     editing,
     entrance,
     extract,
@@ -51,6 +52,7 @@ from sekisho.ledger import Recorded
 FACES: Final = (
     worker,
     terminal,
+    desktop,
     workspace,
     approver,
     live,

@@ -25,9 +25,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     workspace; `largest_bulk` bounds those, and None allows none. No ticket, with or without a bulk
     allowance, is for more than `sensitive_persons` persons where the dataset is sensitive or special, nor for more
     than `special_persons` where it is special (health, official numbers). `uploads` lets a worker put files of the own
-    terminal, of at most `upload_bytes` bytes, into the workspace. `unknown_lineage` "refuse" overrules targets that
-    would mask columns of unknown lineage. A worker needs the trainings
-    `courses` and the attestations `rules`.
+    terminal, of at most `upload_bytes` bytes, into the workspace. `desktops` opens workspaces as desktops, where what
+    files show is not counted. `unknown_lineage` "refuse" overrules targets that would mask columns of unknown
+    lineage. A worker needs the trainings `courses` and the attestations `rules`.
     """
 
     doors: tuple[str, ...] = ("postgres", "ssh")
@@ -40,6 +40,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     largest_bulk: Limits | None = None
     uploads: bool = False
     upload_bytes: int = 1 << 20
+    desktops: bool = False
     unknown_lineage: Literal["target", "refuse"] = "target"
     courses: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
-"""The browser's door: somebody who is logged in at the console gets a terminal of what a ticket opens.
+"""The browser's door: somebody who is logged in at the console gets a terminal of what a ticket opens, or a desktop.
 
     admission -> recording -> upstream (of the ticket's door) -> `TerminalSession`
+                              upstream (of the workspace's desktop) -> `DesktopSession`
 
 It is the same sequence, decision and pipe as at every other door; only the terminal is a WebSocket. It admits through
 the door that the ticket names ("ssh", "workspace"); `openers` says how each of them is opened.
@@ -16,6 +17,8 @@ from sekisho.ledger import Ledger
 from sekisho.people.identity import Authenticated
 from sekisho.relay import faults
 from sekisho.relay.admission import Admission, Admissions, Totals
+from sekisho.relay.desktop.session import DesktopSession
+from sekisho.relay.record.facts import DESKTOP
 from sekisho.relay.record.recordings import Recording, Recordings
 from sekisho.relay.terminal.session import Terminal, TerminalSession, Upstream
 from sekisho.relay.terminal.volume import Volumes
@@ -31,6 +34,8 @@ class BrowserTerminal(Terminal, Protocol):
     def opened(
         self, admission: Admission, recording: Recording, resized: Callable[[int, int], None]
     ) -> None: ...
+
+    def refused(self, fault: Fault) -> None: ...
 
 
 class BrowserDoor:
@@ -49,12 +54,13 @@ class BrowserDoor:
         self._subject_secret = subject_secret
         self._recordings = recordings
         self._volumes = volumes
-        self._open: dict[str, tuple[Admission, TerminalSession]] = {}
+        self._open: dict[str, tuple[Admission, TerminalSession | DesktopSession]] = {}
         self._serving: set[object] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
         self.openers: Final[dict[str, Opener]] = {}
+        self.desktop: Opener | None = None
 
     async def serve(
         self,
@@ -67,6 +73,7 @@ class BrowserDoor:
         height: int,
         peer: str,
         tls: str,
+        desktop: bool = False,
     ) -> str:
         """Admit, record, and pass bytes until an end; why it ended. What is opened is closed, and recorded, on
         return. Raises Fault when nothing was opened."""
@@ -82,7 +89,9 @@ class BrowserDoor:
             admission = await self._admissions.admit(entrant, door=door, peer=peer, tls=tls, client=CLIENT)
             totals = Totals("refused", 0, 0)
             try:
-                totals = await self._recorded(admission, terminal, door, width, height)
+                totals = await self._recorded(
+                    admission, terminal, DESKTOP if desktop else door, width, height
+                )
             finally:
                 await self._admissions.leave(admission, totals)
             return totals.reason
@@ -92,7 +101,7 @@ class BrowserDoor:
                 self._idle.set()
 
     async def _recorded(
-        self, admission: Admission, terminal: BrowserTerminal, door: str, width: int, height: int
+        self, admission: Admission, terminal: BrowserTerminal, kind: str, width: int, height: int
     ) -> Totals:
         grant = admission.grant
         recording = await self._recordings.open(
@@ -100,30 +109,19 @@ class BrowserDoor:
             person=grant.person,
             ticket=grant.ticket,
             organisation=grant.organisation,
-            kind=door,
+            kind=kind,
             title=f"{grant.person} → {grant.target}",
             width=width,
             height=height,
         )
         try:
-            session = TerminalSession(
-                admission,
-                recording,
-                self._ledger,
-                subject_key=hmac.digest(
-                    self._subject_secret, b"subject key v1 " + grant.organisation.encode(), "sha256"
-                ),
-                siblings=lambda: self._admissions.book.siblings(admission.meter),
-                day=await self._volumes.of(grant.person),
-                width=width,
-                height=height,
-            )
+            session = await self._session(admission, recording, kind, width, height)
             self._open[admission.session] = admission, session
             try:
                 await self._admissions.decide_again(admission)
-                opener = self.openers.get(door)
+                opener = self.desktop if kind == DESKTOP else self.openers.get(kind)
                 if opener is None:
-                    raise Fault(faults.TARGET_DOWN, target=grant.target, reason=f"no terminal for {door}")
+                    raise Fault(faults.TARGET_DOWN, target=grant.target, reason=f"no terminal for {kind}")
                 upstream = await opener(admission, width, height)
                 terminal.opened(admission, recording, session.resized)
                 return await session.run(upstream, terminal)
@@ -131,6 +129,25 @@ class BrowserDoor:
                 del self._open[admission.session]
         finally:
             await recording.close()
+
+    async def _session(
+        self, admission: Admission, recording: Recording, kind: str, width: int, height: int
+    ) -> TerminalSession | DesktopSession:
+        if kind == DESKTOP:
+            return DesktopSession(admission, recording, self._ledger)
+        grant = admission.grant
+        return TerminalSession(
+            admission,
+            recording,
+            self._ledger,
+            subject_key=hmac.digest(
+                self._subject_secret, b"subject key v1 " + grant.organisation.encode(), "sha256"
+            ),
+            siblings=lambda: self._admissions.book.siblings(admission.meter),
+            day=await self._volumes.of(grant.person),
+            width=width,
+            height=height,
+        )
 
     def end_all(
         self, fault: Fault, reason: str, *, person: str | None = None, ticket: str | None = None

@@ -161,6 +161,7 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
         quota = settings.workspace_quota_mib << 20
         rooms = Workspaces(ledger, admissions, state / WORKSPACES, secret, quota=quota)
         browser.openers[WORKSPACE] = rooms.terminal
+        browser.desktop = rooms.desktop
         tls = ServerTls(certificates.server_context(), certificates.server_der())
         door = PostgresDoor(admissions, ledger, secret, tls=tls if settings.postgres_tls else None)
         host, port = split_address(settings.console_listen)

@@ -43,15 +43,15 @@ class SocketLeave(BaseModel):
     socket_pass: str
 
 
-async def _mine(house: House, viewer: Viewer, ticket: str) -> TicketRequested:
-    """Raises Fault NOT_FOUND, also for somebody else's ticket."""
+async def mine(house: House, viewer: Viewer, ticket: str) -> TicketRequested:
+    """A ticket of the viewer. Raises Fault NOT_FOUND, also for somebody else's ticket."""
     found = await read_ticket(house.ledger, None, ticket)
     if found is None or found.requested.person != viewer.account:
         raise Fault(faults.NOT_FOUND, what=ticket[:64])
     return found.requested
 
 
-def _door(asked: TicketRequested, wanted: str) -> str:
+def door_of(asked: TicketRequested, wanted: str) -> str:
     """The door of a terminal under this ticket: a ticket with a bulk allowance also has a workspace. Raises Fault."""
     doors = [door for door in (asked.door, WORKSPACE if asked.bulk else "") if door in TERMINALS]
     if not doors or wanted not in ("", *doors):
@@ -63,14 +63,14 @@ async def read_terminal(
     house: HouseDep, viewer: _Viewer, ticket: str, door: Annotated[str, Query(max_length=32)] = ""
 ) -> TerminalView:
     """The page of a terminal; nothing is open yet."""
-    asked = await _mine(house, viewer, ticket)
+    asked = await mine(house, viewer, ticket)
     async with house.ledger.read() as connection:
         names = await read_names(connection, (), {asked.organisation})
     return TerminalView(
         ticket=ticket,
         organisation=names.organisation(asked.organisation),
         target=asked.target,
-        door=_door(asked, door),
+        door=door_of(asked, door),
         purpose=asked.purpose,
     )
 
@@ -84,7 +84,7 @@ async def ask_for_pass(
 ) -> SocketLeave:
     """Leave for one terminal. Whether the ticket opens anything is decided when it is used."""
     require(Page.WORK, viewer)
-    _door(await _mine(house, viewer, ticket), door)
+    door_of(await mine(house, viewer, ticket), door)
     return SocketLeave(socket_pass=give_pass(house, viewer, f"terminal {ticket} {door}"))
 
 
@@ -97,8 +97,8 @@ async def terminal_socket(
         return
     try:
         require(Page.WORK, visit.viewer)
-        asked = await _mine(house, visit.viewer, ticket)
-        _door(asked, door)
+        asked = await mine(house, visit.viewer, ticket)
+        door_of(asked, door)
     except Fault as fault:
         await refuse(socket, visit.viewer, fault)
         return

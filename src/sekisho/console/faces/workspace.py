@@ -75,6 +75,7 @@ class WorkspaceView(BaseModel):
     unsaved: dict[str, str]
     pulls: list[PullLine]
     upload_bytes: int  # 0 where the policy allows none
+    desktops: bool
 
 
 async def _mine(house: House, viewer: Viewer, ticket: str) -> TicketRequested:
@@ -133,6 +134,7 @@ async def read_workspace(house: HouseDep, viewer: _Viewer, ticket: str) -> Works
             for one in reversed(pulls)
         ],
         upload_bytes=policy.upload_bytes if policy.uploads else 0,
+        desktops=policy.desktops,
     )
 
 

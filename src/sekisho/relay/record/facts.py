@@ -1,6 +1,10 @@
 """What a recording is to the ledger. Of what was typed and shown nothing stands here: only lengths and hashes."""
 
+from typing import Final
+
 from sekisho.ledger import Commitment, Fact, fact
+
+DESKTOP: Final = "desktop"  # the kind whose output is updates of a remote framebuffer, not text
 
 
 @fact("record.opened", version=1)

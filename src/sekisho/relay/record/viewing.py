@@ -15,8 +15,8 @@ from sekisho.gate.standing import Confirms
 from sekisho.gate.tickets import require_standing
 from sekisho.ledger import Ledger, Recorded
 from sekisho.relay.facts import SessionClosed
-from sekisho.relay.record.facts import RecordClosed, RecordOpened, ViewApproved, ViewAsked, Watched
-from sekisho.relay.record.faults import NEEDS_APPROVAL, NO_REQUEST
+from sekisho.relay.record.facts import DESKTOP, RecordClosed, RecordOpened, ViewApproved, ViewAsked, Watched
+from sekisho.relay.record.faults import NEEDS_APPROVAL, NO_REQUEST, NOT_PLAYED
 from sekisho.relay.record.reading import Account
 
 RIGHT_LASTS: Final = timedelta(hours=1)
@@ -56,7 +56,10 @@ class ViewRequest:
 
 
 async def shows_personal_data(ledger: Ledger, account: Account, confirms: Confirms | None) -> bool:
-    """Unless the session is over and nobody's data was counted in it: what is not known shows some."""
+    """Unless the session is over and nobody's data was counted in it: what is not known shows some, and so does a
+    desktop, whose pixels nobody counts."""
+    if account.opened.kind == DESKTOP:
+        return True
     if not isinstance(account.ended, RecordClosed):
         return True
     closings = await ledger.facts(0, 2, names=["relay.session_closed"], about=account.opened.session)
@@ -130,8 +133,11 @@ async def open_view(
     live: bool,
     way: str,
 ) -> View:
-    """Let somebody watch, and record it first. Raises Fault NEEDS_APPROVAL, or why this person never may."""
+    """Let somebody watch, and record it first. Raises Fault NEEDS_APPROVAL, or why this person never may; NOT_PLAYED
+    where it is no text, which is all that the views can show."""
     opened = account.opened
+    if opened.kind == DESKTOP:
+        raise Fault(NOT_PLAYED, recording=opened.recording)
     until: datetime | None = None
     request = ""
     if (refusal := await may_watch_alone(ledger, opened, actor)) is not None:

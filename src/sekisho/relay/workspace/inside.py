@@ -97,6 +97,10 @@ def _obey(control: socket.socket, order: dict) -> "tuple[dict, list[int]]":  # t
         case "spawn":
             pid, master = _spawn(order["argv"], order["width"], order["height"])
             return {"pid": pid}, [master]
+        case "connect":
+            made = socket.socket(socket.AF_UNIX)
+            made.connect(order["path"])
+            return {}, [made.detach()]
         case "open":
             return {}, [_open(order["path"], write=order["write"])]
         case "list":

@@ -44,6 +44,8 @@ from sekisho.ledger import Erased, Fact, Ledger, Sealed
 from sekisho.people.identity import Authenticated
 from sekisho.people.tokens import Token
 from sekisho.relay.admission import Admission, Admissions, Entrant, Totals
+from sekisho.relay.desktop import faults as desktop_faults
+from sekisho.relay.desktop.screen import SOCKET, Screen
 from sekisho.relay.faults import LEDGER_DOWN, NOT_A_TOKEN, SESSION_ENDED
 from sekisho.relay.terminal.encoded import Unread
 from sekisho.relay.terminal.scan import TextMeter
@@ -63,6 +65,8 @@ MOST_PULLS: Final = 4  # of one workspace at a time
 _log: Final = structlog.get_logger()
 _WRITE_BACK_SECONDS: Final = 1.0
 _SWEEP_SECONDS: Final = 30.0
+_UNSEEN_SECONDS: Final = 600.0  # that a desktop stays when nobody looks at it
+_START_TRIES: Final = 400
 _KEY: Final = 32
 
 
@@ -82,6 +86,8 @@ class Room:
     box: Sandbox | None = None
     starting: "asyncio.Future[Sandbox] | None" = None
     terminals: int = 0
+    desktop: PtyUpstream | None = None  # what holds it
+    leaving: asyncio.TimerHandle | None = None
     running: "asyncio.Task[None] | None" = None
     pulls: list[Pull] = field(default_factory=list)
     failed: Fault | None = None
@@ -167,6 +173,46 @@ class Workspaces:
     async def terminal(self, admission: Admission, width: int, height: int) -> PtyUpstream:
         """A shell, for whoever opens terminals by their door."""
         return await self.shell(admission, ("shell",), width, height)
+
+    async def desktop(self, admission: Admission, width: int, height: int) -> Screen:
+        """A connection to the ticket's desktop: the one that runs, or a new one. Raises Fault."""
+        if not (await read_policy(self._ledger)).policy.desktops:
+            raise Fault(desktop_faults.NOT_ALLOWED)
+        async with self._entered(admission) as room:
+            box = await self._sandbox(room)
+            if room.desktop is None:
+                held = room.desktop = await box.desktop()
+                room.terminals += 1
+                held.on_closed(lambda: self._desktop_over(room))
+                (await self._tasks()).create_task(_hold(held))
+            if room.leaving is not None:
+                room.leaving.cancel()
+            held = room.desktop
+            room.leaving = asyncio.get_running_loop().call_later(_UNSEEN_SECONDS, held.close)
+            for _ in range(_START_TRIES):
+                if (connected := await box.connect(SOCKET)) is not None:
+                    break
+                await asyncio.sleep(0.02)
+            else:
+                held.close()
+                raise Fault(desktop_faults.NOT_STARTED, reason="its X server does not answer")
+            room.leaving.cancel()
+            seen = await Screen.over(connected)
+            seen.on_closed(lambda: self._unseen(room, held))
+            return seen
+
+    def _unseen(self, room: Room, held: PtyUpstream) -> None:
+        """Nobody looks at the desktop any more: it stays for whoever comes back soon."""
+        if room.desktop is held:
+            if room.leaving is not None:
+                room.leaving.cancel()
+            room.leaving = asyncio.get_running_loop().call_later(_UNSEEN_SECONDS, held.close)
+
+    def _desktop_over(self, room: Room) -> None:
+        room.desktop = None
+        if room.leaving is not None:
+            room.leaving.cancel()
+        self._left(room)
 
     async def pull(self, seat: Knocking, peer: str, *, to: str, query: str = "", file: str = "") -> Pull:
         """Begin to pull the result of a query, or a remote file; the returned pull goes on by itself. Raises Fault.
@@ -584,6 +630,15 @@ class Workspaces:
             damage=damage,
         )
         await self._ledger.record(wiping, by="sekisho", about=ticket, parts=parts)
+
+
+async def _hold(held: PtyUpstream) -> None:
+    """Until the desktop's X server has ended."""
+    try:
+        while await held.read():
+            pass
+    finally:
+        held.close()
 
 
 def _content(**values: str) -> bytes:

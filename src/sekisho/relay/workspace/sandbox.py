@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sekisho.faults import Fault
+from sekisho.relay.desktop import screen
 from sekisho.relay.workspace import faults, inside
 from sekisho.relay.workspace.store import CHUNK, Store, check_name
 
@@ -45,7 +46,17 @@ _START_SECONDS: Final = 10.0
 _ANSWER_SECONDS: Final = 20.0
 _LARGEST_MESSAGE: Final = 1 << 18
 _USERS: Final = 1_900_000_000  # far above what anybody hands out: such a user owns nothing
-_ETC: Final = ("ld.so.cache", "alternatives", "localtime", "terminfo")
+_ETC: Final = (
+    "ld.so.cache",
+    "alternatives",
+    "localtime",
+    "terminfo",
+    "fonts",
+    "xdg/openbox",
+    "X11/app-defaults",
+)
+# Without it, a desktop reads every font at its start.
+_FONTS: Final = ("/var/cache/fontconfig", f"{screen.CACHE}/fontconfig")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +133,32 @@ class Sandbox:
         known = COMMANDS.get(argv[0]) if argv else None
         if known is None:
             raise Fault(faults.NOT_ALLOWED_COMMAND, command=repr(argv[:1]), known=", ".join(COMMANDS))
+        return await self._spawn([*known, *argv[1:]], width, height)
+
+    async def desktop(self) -> "PtyUpstream":
+        """Run the X server and what it shows; the returned terminal holds them, and shows nothing. Raises Fault."""
+        for program, package in screen.PROGRAMS:
+            if shutil.which(program) is None:
+                raise Fault(faults.NO_PROGRAM, program=program, package=package)
+        return await self._spawn(["/bin/sh", "-c", screen.START], 80, 24)
+
+    async def connect(self, path: str) -> socket.socket | None:
+        """A connection to a socket that listens inside; None while nothing does. Raises Fault."""
+        _, descriptors = await self._ask("connect", path=path)
+        if len(descriptors) != 1:
+            _close_all(descriptors)
+            return None
+        made = socket.socket(fileno=descriptors[0])
+        if made.family != socket.AF_UNIX or made.type != socket.SOCK_STREAM:
+            made.close()
+            raise Fault(faults.SANDBOX_FAILED, reason="it answered out of turn")
+        made.setblocking(False)
+        return made
+
+    async def _spawn(self, argv: list[str], width: int, height: int) -> "PtyUpstream":
         if len(self._terminals) >= MOST_TERMINALS:
             raise Fault(faults.BUSY, limit=MOST_TERMINALS)
-        order = {"argv": [*known, *argv[1:]], "width": width, "height": height}
-        answer, descriptors = await self._ask("spawn", **order)
+        answer, descriptors = await self._ask("spawn", argv=argv, width=width, height=height)
         if len(descriptors) != 1 or not isinstance(answer.get("pid"), int):
             _close_all(descriptors)
             raise Fault(faults.SANDBOX_FAILED, reason=str(answer.get("error", "no terminal"))[:200])
@@ -403,7 +436,7 @@ def command_line(store: Store, seat: Seat) -> list[str]:
         *(word for name in ("bin", "sbin", "lib", "lib64") for word in ("--symlink", f"usr/{name}", f"/{name}")),
         *("--size", "65536", "--tmpfs", "/etc"),
         *(word for name in _ETC for word in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")),
-        *("--proc", "/proc", "--dev", "/dev"),
+        *("--ro-bind-try", *_FONTS, "--proc", "/proc", "--dev", "/dev"),
         *("--size", str(_SMALL), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108
         *("--size", str(_SMALL), "--tmpfs", "/tmp", "--size", "65536", "--tmpfs", "/run"),  # noqa: S108
         *("--size", str(work), "--tmpfs", "/work", "--remount-ro", "/", "--chdir", "/work"),

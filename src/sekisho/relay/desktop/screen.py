@@ -1,0 +1,70 @@
+"""What runs in the sandbox for a desktop, and the connection to it.
+
+The X server listens on a socket that is made inside, and exists nowhere else; the first program in the sandbox hands a
+connection out. Nothing inside is trusted to draw the mark, or to hold anything back.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Final
+
+WIDTH: Final = 1280
+HEIGHT: Final = 800
+_READ: Final = 1 << 20
+CACHE: Final = "/etc/cache"  # of fontconfig, read-only
+SOCKET: Final = "/run/sekisho/screen.sock"
+PROGRAMS: Final = (("Xtigervnc", "tigervnc-standalone-server"), ("openbox", "openbox"), ("xterm", "xterm"))
+_TERMINAL: Final = (
+    "xterm -u8 -fa monospace -fd 'Noto Sans Mono CJK JP' -fs 11 -geometry 130x40+20+20"
+    " -bg '#101418' -fg '#e7e6e2' -e env -C /work HOME=/work bash --norc"
+)
+# openbox starts the terminal: an X client that is started beside a window manager may wait for its window for long.
+START: Final = f"""
+export HOME=/tmp XDG_CACHE_HOME={CACHE} XDG_CONFIG_HOME=/tmp DISPLAY=:1
+Xtigervnc :1 -rfbunixpath {SOCKET} -rfbport -1 -SecurityTypes None -geometry {WIDTH}x{HEIGHT} -depth 24 \\
+    -nolisten tcp -AcceptCutText=0 -SendCutText=0 -AcceptSetDesktopSize=0 >/dev/null 2>&1 &
+server=$!
+left=500
+while [ ! -S /tmp/.X11-unix/X1 ] && [ $left -gt 0 ]; do sleep 0.01; left=$((left - 1)); done
+openbox --startup "{_TERMINAL}" >/dev/null 2>&1 &
+wait $server
+"""
+
+
+class Screen:
+    """A connection to the X server, as `relay.terminal.session.Upstream`. Owned by the event loop's thread."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._closed: Callable[[], object] = lambda: None
+
+    def on_closed(self, told: Callable[[], object]) -> None:
+        """Call `told` once, when the connection is closed from here."""
+        self._closed = told
+
+    @classmethod
+    async def over(cls, connected: socket.socket) -> "Screen":
+        return cls(*await asyncio.open_unix_connection(sock=connected, limit=_READ))
+
+    async def read(self) -> bytes:
+        try:
+            return await self._reader.read(_READ)
+        except OSError:
+            return b""
+
+    def write(self, data: bytes) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(data)
+
+    async def drain(self) -> None:
+        await self._writer.drain()
+
+    def resize(self, width: int, height: int) -> None:
+        """A desktop has one size; the browser scales it."""
+
+    def close(self) -> None:
+        if not self._writer.is_closing():
+            self._writer.close()
+        told, self._closed = self._closed, lambda: None
+        told()

@@ -1,0 +1,140 @@
+"""A desktop in a real browser, with a real X server in a real sandbox before a real PostgreSQL."""
+
+import asyncio
+import base64
+import io
+from datetime import UTC, datetime
+
+import pytest
+from PIL import Image
+from playwright.async_api import Browser, Page, expect
+
+from console.test_browser import browser, visitor
+from relay_workspace.conftest import database, house
+from relay_workspace.workspace_scene import House, allow
+from rfb_under_test import Viewer
+from sekisho.faults import Fault
+from sekisho.gate.tickets import close_ticket, require_standing
+from sekisho.people.identity import Method, minted
+from sekisho.people.sessions import Sessions
+from sekisho.relay.desktop.screen import HEIGHT, WIDTH
+from sekisho.relay.record.facts import DESKTOP
+from sekisho.relay.record.faults import NOT_PLAYED
+from sekisho.relay.record.reading import data_key, read_account, stored_events
+from sekisho.relay.record.recordings import path_of
+from sekisho.relay.record.viewing import open_view, shows_personal_data
+
+pytestmark = pytest.mark.e2e
+__all__ = ["browser", "database", "house"]
+QUERY = (
+    "SELECT customer_id, name AS 氏名, plan FROM minato.customers ORDER BY customer_id LIMIT 3"
+    " \\g (format=csv) rows.csv"
+)
+
+
+async def entered(house: House) -> tuple[str, str]:
+    _, cookie = await Sessions(house.ledger).open(minted("sato", "sato", Method.PASSKEY, "test"))
+    return f"https://localhost:{house.checkpoint.service.console[1]}", cookie
+
+
+async def typed(page: Page, line: str) -> None:
+    """Through the page's own line, as whoever has a Japanese keyboard does, then Enter in the desktop."""
+    await page.fill("#line", line)
+    await page.click("[data-line] button")
+    await page.locator("[data-screen] canvas").click()
+    await page.keyboard.press("Enter")
+
+
+async def picture(page: Page) -> bytes:
+    """The canvas: red, green, blue."""
+    png = await page.evaluate("document.querySelector('[data-screen] canvas').toDataURL('image/png')")
+    return Image.open(io.BytesIO(base64.b64decode(png.partition(",")[2]))).convert("RGB").tobytes()
+
+
+async def drawn(page: Page) -> None:
+    """The desktop is open, and its terminal is there: brighter than the mark on black."""
+    await expect(page.locator("[data-state]")).to_have_text("Open")
+    async with asyncio.timeout(20):
+        while max(await picture(page)) < 200:
+            await page.wait_for_timeout(100)
+
+
+async def still(page: Page) -> bytes:
+    """The picture, once it stays as it is."""
+    before = b""
+    async with asyncio.timeout(15):
+        while (now := await picture(page)) != before:
+            before = now
+            await page.wait_for_timeout(300)
+    return before
+
+
+async def test_a_query_in_japanese_a_lost_page_the_recording_and_the_end(
+    house: House, browser: Browser
+) -> None:
+    await allow(house.ledger, desktops=True)
+    ticket = await house.ticket()
+    url, cookie = await entered(house)
+    async with visitor(browser, url, cookie=cookie, width=1400) as window:
+        page = window.page
+        await page.goto(f"{url}/work/{ticket}/workspace")
+        await page.get_by_role("link", name="Open the desktop").click()
+        await drawn(page)
+        await typed(page, "psql -X")
+        await typed(page, QUERY)
+        rows = (await house.saved(ticket, "rows.csv")).decode()
+        assert rows.startswith("customer_id,氏名,plan\n")
+        assert rows.count("佐＊＊") == 3
+        # What the browser holds is what was recorded, the mark in it.
+        canvas = await still(page)
+        [opened] = await house.checkpoint.facts("record.opened")
+        folder = house.checkpoint.service.state / "recordings"
+        account = await read_account(house.ledger, opened.about)
+        assert account.opened.kind == DESKTOP
+        name, key = account.opened.recording, await data_key(house.ledger, account.opened)
+        events = list(stored_events(folder, name, key, path_of(folder, name).stat().st_size))
+        seen = Viewer()
+        seen.width, seen.height, seen.picture = WIDTH, HEIGHT, bytearray(WIDTH * HEIGHT * 3)
+        seen.feed(b"".join(event.data for event in events if event.code == "o"))
+        assert bytes(seen.picture) == canvas
+        text = b"".join(event.data for event in events if event.code == "i").decode()
+        assert "AS 氏名" in text
+        # The page is lost; the shell goes on, and another page takes it up.
+        await typed(page, "\\q")
+        await typed(page, "same=desktop")
+        await page.reload()
+        await drawn(page)
+        await typed(page, "echo $same > kept.txt")
+        assert await house.saved(ticket, "kept.txt") == b"desktop\n"
+        # Ended from outside: told here, and nothing of it is left.
+        [held] = [room.box for room in house.rooms._rooms.values()]
+        assert held is not None
+        await close_ticket(house.ledger, ticket, by="sato", reason="done", how="done")
+        await expect(page.locator("[data-state]")).to_contain_text("SEK-")
+        await house.wiped(ticket)
+        assert held.ended.done()
+        # Nobody counted what it showed: it counts as showing somebody. No view of text plays it.
+        async with asyncio.timeout(10):
+            while not await house.checkpoint.facts("record.closed"):
+                await house.ledger.wait_turn(0.1)
+        account = await read_account(house.ledger, name)
+        assert await shows_personal_data(house.ledger, account, None)
+        sato = (await require_standing(house.ledger, "sato")).actor
+        with pytest.raises(Fault) as refused:
+            await open_view(
+                house.ledger, account, sato, now=datetime.now(UTC), confirms=None, live=False, way="test"
+            )
+        assert refused.value.kind is NOT_PLAYED
+
+
+async def test_without_the_policy_there_is_no_desktop(house: House, browser: Browser) -> None:
+    ticket = await house.ticket()
+    url, cookie = await entered(house)
+    async with visitor(browser, url, cookie=cookie) as window:
+        page = window.page
+        await page.goto(f"{url}/work/{ticket}/workspace")
+        await expect(page.get_by_role("link", name="Open a shell")).to_be_visible()
+        await expect(page.get_by_role("link", name="Open the desktop")).to_have_count(0)
+        await page.goto(f"{url}/desktop/{ticket}")
+        await expect(page.locator("[data-state]")).to_contain_text("SEK-DESK-001")
+        assert await house.checkpoint.facts("relay.session_closed")
