@@ -11,7 +11,9 @@ _ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("measure", ["facts", "verify", "lookups", "bulk", "idle", "console", "recording", "watch"])
+@pytest.mark.parametrize(
+    "measure", ["facts", "verify", "lookups", "bulk", "idle", "console", "recording", "watch"]
+)
 def test_a_measure_runs_and_prints_its_table(measure: str) -> None:
     written = _ROOT / "bench" / "README.md"
     before = written.stat().st_mtime_ns if written.exists() else None

@@ -182,7 +182,7 @@ def test_what_the_policy_bounds() -> None:
     ],
 )
 def test_more_sensitive_data_has_lower_caps(
-    sensitivity: Sensitivity, caps: dict[str, int], opens: bool
+    sensitivity: Sensitivity, caps: dict[str, Any], opens: bool
 ) -> None:
     found = replace(GOOD, policy=Policy(**caps), dataset=replace(OPEN, sensitivity=sensitivity))
     if opens:
@@ -227,11 +227,11 @@ def test_a_bulk_allowance_opens_the_inner_door_and_widens_nothing_else() -> None
     found = state("mori", "hara", asked=asked(bulk=BULK), policy=policy)
     inner = decide(replace(REQUEST, door="inner"), found)
     assert isinstance(inner, Grant)
-    assert (inner.door, inner.limits, inner.unmask) == ("inner", BULK.limits, {"name"})
+    assert (inner.door, inner.limits, inner.unmask) == ("inner", BULK.limits, frozenset({"name"}))
     for door in ("postgres", "workspace"):  # what a terminal is shown stays small and masked
         outer = decide(replace(REQUEST, door=door), found)
         assert isinstance(outer, Grant)
-        assert (outer.door, outer.limits, outer.unmask) == (door, asked().limits, {"phone"})
+        assert (outer.door, outer.limits, outer.unmask) == (door, asked().limits, frozenset({"phone"}))
     assert refused(replace(REQUEST, door="ssh"), found) is faults.OTHER_TARGET
     assert refused(replace(REQUEST, door="inner"), GOOD) is faults.OTHER_TARGET
 

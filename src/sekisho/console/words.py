@@ -154,7 +154,12 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "openid": marked("OpenID Connect"),
         "link": marked("One-time link"),
     },
-    "door": {"postgres": "PostgreSQL", "ssh": "SSH", "workspace": marked("Workspace"), "desktop": marked("Desktop")},
+    "door": {
+        "postgres": "PostgreSQL",
+        "ssh": "SSH",
+        "workspace": marked("Workspace"),
+        "desktop": marked("Desktop"),
+    },
     "recording": {
         "closed": marked("Whole"),
         "failed": marked("The recorder failed"),

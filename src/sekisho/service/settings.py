@@ -61,8 +61,8 @@ class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `origin` names the log, for ever. `ledger` is "sqlite" for a file in the state folder, or a PostgreSQL URL.
     `quorum` is how many of the witnesses must cosign. `workspace_quota_mib` is how much a ticket's workspace may
-    hold; an open one holds it in memory. `notify` is the section `[notify]`: `alarms`, and the mail server in `[notify.smtp]`.
-    `[watch]` says what is worth an alert, when it climbs, and what follows by itself (`sekisho.watch.settings`).
+    hold; an open one holds it in memory. `notify` is the section `[notify]`: `alarms`, and the mail server in
+    `[notify.smtp]`. `[watch]` says what is worth an alert, when it climbs, and what follows by itself.
     Each `[[openid]]` is a provider of OpenID Connect. `postgres_tls` false is refused on any address but loopback.
     `ssh_listen` "" means no SSH door; `ssh_bind_source` false leaves our address out of the certificates for
     targets, which address translation between them needs.
