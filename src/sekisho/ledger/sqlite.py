@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import asynccontextmanager
 from itertools import chain
 from pathlib import Path
@@ -149,16 +149,24 @@ class SqliteReads:
                 cursor = raw.execute(sql, parameters)
                 return [column[0] for column in cursor.description or ()], cursor.fetchall()
 
+            last: list[Future[Rows]] = []
+
             async def fetch(sql: str, parameters: Sequence[Any]) -> Rows:
-                return await loop.run_in_executor(self._threads, select, sql, parameters)
+                last[:] = [self._threads.submit(select, sql, parameters)]
+                return await asyncio.wrap_future(last[0])
+
+            def roll_back() -> None:
+                # An interruption lasts until no statement runs: it would meet the rollback too.
+                wait(last)
+                raw.rollback()
 
             try:
                 yield Connection(_DIALECT, fetch)
             finally:
-                if raw.in_transaction:
+                if last:
                     # Cheap: nothing was written. Also interrupts a statement whose caller was cancelled.
                     raw.interrupt()
-                    await asyncio.shield(loop.run_in_executor(self._threads, raw.rollback))
+                    await asyncio.shield(loop.run_in_executor(self._threads, roll_back))
                 free.append(raw)
 
     async def close(self) -> None:
