@@ -10,9 +10,13 @@ import pytest
 _ROOT = Path(__file__).parents[2]
 
 
+_SLOW = ["lookups", "bulk", "console", "recording", "watch"]
+
+
 @pytest.mark.e2e
 @pytest.mark.parametrize(
-    "measure", ["facts", "verify", "lookups", "bulk", "idle", "console", "recording", "watch"]
+    "measure",
+    ["facts", "verify", "idle", *(pytest.param(measure, marks=pytest.mark.long) for measure in _SLOW)],
 )
 def test_a_measure_runs_and_prints_its_table(measure: str) -> None:
     written = _ROOT / "bench" / "README.md"
