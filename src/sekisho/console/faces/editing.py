@@ -2,6 +2,8 @@
 
 A form has the columns of the sheet that a file would have, is read by the same reader, and comes back as it was
 written when a cell is wrong. What masks a dataset less, or reaches more, becomes a proposal for a second person.
+
+Longer than other faces: the forms of one editor share one reader, one way back and one list of errors.
 """
 
 import asyncio

@@ -10,6 +10,8 @@ Client to target, every message is noted in the exchange and passed on as it cam
 
 A statement that shows personal columns in clear is recorded durably before its first row passes; other rows pass
 within a lease that is durable. While the session waits for either, nothing more is read from the target.
+
+One file, though long: it is one state machine, whose every path must keep count.
 """
 
 import asyncio

@@ -16,6 +16,8 @@ Wiping is four steps, and each may be the last before a crash; `run` goes on wit
     4 `workspace.wiped`
 
 A room that no wiping fact ever named (the crash came before 1) is found by its ticket: closed, or over.
+
+One file, though long: opening, ending and wiping change the same rooms, and are read against each other.
 """
 
 import asyncio
