@@ -5,6 +5,7 @@ parts         keyed digests of normal forms: what is left of a person's row
 registry      parts by record, and the records that each session was shown
 match         rows of a list to candidate records: joins, the telling tiers first
 sessions      which sessions explain the hits of one dataset
+canaries      invented persons that name the copy of a list
 attribution   sessions, client organisations, what stays open, over all datasets
 faults        what it refuses
 

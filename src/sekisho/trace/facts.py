@@ -65,3 +65,13 @@ class FingerprintsErased(Fact):
 
     organisation: str
     files: int
+
+
+@fact("trace.canaries_planted", version=1)
+class CanariesPlanted(Fact):
+    """Invented persons stand in one copy of a list and in no other. `marks` commits to them (`canaries.Mark`)."""
+
+    copy: str
+    organisation: str
+    count: int
+    marks: Commitment

@@ -75,3 +75,10 @@ TARGET_UNREADABLE = fault_kind(
     ja="{target} を {role} として読み取れませんでした ({reason})。このデータセットは登録していません。"
     "接続先の稼働と、ロールの読み取り権限を確かめてください。",
 )
+BAD_CANARY = fault_kind(
+    "SEK-TRACE-012",
+    en="The canaries of {copy} cannot be planted: {reason}. Nothing was recorded and the copy must not leave; make "
+    "others.",
+    ja="{copy} の監視用人物を登録できません ({reason})。何も記録していません。この写しは渡さないでください。"
+    "別の監視用人物を作ってください。",
+)

@@ -4,7 +4,7 @@ import msgspec
 from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, String, Table, Text
 
 from sekisho.ledger import Recorded, Timestamp, Writes, metadata, projects
-from sekisho.trace.facts import CaseConcluded, CaseOpened, CaseRepeated
+from sekisho.trace.facts import CanariesPlanted, CaseConcluded, CaseOpened, CaseRepeated
 
 cases = Table(
     "trace_cases",
@@ -26,6 +26,30 @@ cases = Table(
     Column("repeated", Timestamp, nullable=True),
     Column("repeated_same", Boolean, nullable=True),
 )
+
+canaries = Table(
+    "trace_canaries",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("copy", Text, nullable=False),
+    Column("organisation", String(64), nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("marks", String(64), nullable=False),
+)
+
+
+@projects(CanariesPlanted)
+def _planted(write: Writes, fact: CanariesPlanted, recorded: Recorded) -> None:
+    write.insert(
+        canaries,
+        {
+            "seq": recorded.seq,
+            "copy": fact.copy,
+            "organisation": fact.organisation,
+            "count": fact.count,
+            "marks": fact.marks,
+        },
+    )
 
 
 @projects(CaseOpened)
