@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from sekisho.faults import preferred_language
+from sekisho.faults import Fault, preferred_language
+from sekisho.relay.workspace.faults import UNBOUNDED
+from sekisho.relay.workspace.share import shares
 from sekisho.service.logs import configure_logs
 from sekisho.service.loop import run
 from sekisho.service.service import create_state, running
@@ -72,4 +74,7 @@ async def _serve(state: Path) -> None:
             click.echo(
                 f"SSH の入口は {ssh} です。" if preferred_language() == "ja" else f"The SSH door is {ssh}"
             )
+        if lacking := shares().lacking:
+            fault = Fault(UNBOUNDED, what=", ".join(lacking))
+            click.echo(f"{fault.code}: {fault.sentence(preferred_language())}", err=True)
         await stopped.wait()

@@ -159,7 +159,8 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
         volumes = Volumes(ledger)
         browser = BrowserDoor(admissions, ledger, secret, recordings, volumes)
         quota = settings.workspace_quota_mib << 20
-        rooms = Workspaces(ledger, admissions, state / WORKSPACES, secret, quota=quota)
+        memory = settings.workspace_memory_mib << 20
+        rooms = Workspaces(ledger, admissions, state / WORKSPACES, secret, quota=quota, memory=memory)
         browser.openers[WORKSPACE] = rooms.terminal
         browser.desktop = rooms.desktop
         tls = ServerTls(certificates.server_context(), certificates.server_der())

@@ -123,3 +123,12 @@ ANSWERED = fault_kind(
     en="The checkpoint did not do all of it: {reason}",
     ja="チェックポイントは処理を完了していません: {reason}",
 )
+UNBOUNDED = fault_kind(
+    "SEK-WORK-022",
+    en="This machine does not let the checkpoint bound what all programs of a workspace take together ({what}). "
+    "Workspaces open, and each program in one has its own limits. To bound the sum, give the checkpoint a control "
+    "group of its own (systemd: Delegate=cpu memory pids).",
+    ja="このマシンでは、作業領域のプログラム全体の使用量 ({what}) を制限できません。作業領域は開き、"
+    "プログラムごとの制限は働きます。全体を制限するには、チェックポイントに専用の cgroup を与えてください "
+    "(systemd: Delegate=cpu memory pids)。",
+)

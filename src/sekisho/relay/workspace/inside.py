@@ -121,6 +121,10 @@ def _spawn(argv: "list[str]", width: int, height: int) -> "tuple[int, int]":
                 os.dup2(slave, number)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
+                score.write(
+                    "500"
+                )  # when memory is short, what runs here goes before the program that holds it
             os.execvp(argv[0], argv)  # noqa: S606
         finally:
             os._exit(127)

@@ -57,12 +57,13 @@ from sekisho.relay.workspace.inner import InnerDoor, Knocking
 from sekisho.relay.workspace.looks import Look, look_at
 from sekisho.relay.workspace.pull import Pull, QueryPull
 from sekisho.relay.workspace.remote import FilePull, Opener
-from sekisho.relay.workspace.sandbox import PtyUpstream, Sandbox, Seat
+from sekisho.relay.workspace.sandbox import MEMORY, PtyUpstream, Sandbox, Seat
 from sekisho.relay.workspace.store import Store, Stored, check_name, remove_folder
 from sekisho.relay.workspace.tables import workspaces
 from sekisho.text.detect import scan
 
-ROOM_FAILED: Final = "workspace.room_failed"  # a log event
+ROOM_FAILED: Final = "workspace.room_failed"  # log events
+LIMIT_MET: Final = "workspace.limit_met"
 MOST_PULLS: Final = 4  # of one workspace at a time
 _log: Final = structlog.get_logger()
 _WRITE_BACK_SECONDS: Final = 1.0
@@ -106,6 +107,7 @@ class Workspaces:
         subject_secret: bytes,
         *,
         quota: int,
+        memory: int = MEMORY,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._ledger = ledger
@@ -113,6 +115,7 @@ class Workspaces:
         self._folder = folder
         self._secret = subject_secret
         self._quota = quota
+        self._memory = memory
         self._now = now
         self.inner = InnerDoor(admissions, ledger, subject_secret)
         self.opener: Opener | None = None  # opens SSH targets for files; none where there is no SSH
@@ -465,7 +468,7 @@ class Workspaces:
         """One sandbox from its start to its end; it never ends the others."""
         try:
             seat = Seat(room.seat.login(), room.seat.target)
-            box = await Sandbox.start(room.store, seat)
+            box = await Sandbox.start(room.store, seat, memory=self._memory)
         except Fault as fault:
             room.starting = None
             started.set_exception(fault)
@@ -495,6 +498,8 @@ class Workspaces:
             server.close()
             pulls.close()
             await box.close()
+            if box.limits_met:
+                _log.warning(LIMIT_MET, ticket=room.ticket, **box.limits_met)
 
     def _left(self, room: Room) -> None:
         room.terminals -= 1

@@ -5,7 +5,8 @@
     /work        a tmpfs as large as the quota: a working copy, written back to the sealed store about once a second
     user         one of its own; as root, privileges are dropped before bubblewrap starts, for its --uid alone leaves
                  root's files readable
-    limits       processes, memory of each, open files, file size; no capability, no new user namespace
+    limits       memory and processes of all together (`share.py`); memory of each, open files, file size; no
+                 capability, no new user namespace
 
 Nothing of a workspace is ever on the disk in clear: when this process is killed, the kernel ends the sandbox with it
 (PR_SET_PDEATHSIG, and the end of its PID namespace), and the memory is gone. Where swap would keep it, nothing starts.
@@ -31,6 +32,7 @@ from typing import Any, Final
 from sekisho.faults import Fault
 from sekisho.relay.desktop import screen
 from sekisho.relay.workspace import faults, inside
+from sekisho.relay.workspace.share import Share, shares
 from sekisho.relay.workspace.store import CHUNK, Store, check_name
 
 COMMANDS: Final = {
@@ -40,7 +42,9 @@ COMMANDS: Final = {
 }
 MOST_TERMINALS: Final = 8
 _PROCESSES: Final = 64
-_MEMORY: Final = 2 << 30  # of each process
+_RLIMIT_PROCESSES: Final = _PROCESSES  # also where there is no share
+_OURS: Final = 16  # tasks: bubblewrap's own, and those of the program inside
+MEMORY: Final = 2 << 30  # of all programs together, and of each
 _SMALL: Final = 16 << 20  # /tmp and /dev/shm
 _START_SECONDS: Final = 10.0
 _ANSWER_SECONDS: Final = 20.0
@@ -72,8 +76,11 @@ class Sandbox:
 
     `door` and `pulls` listen inside the sandbox: whoever connects to them is in it."""
 
-    def __init__(self, store: Store, process: asyncio.subprocess.Process, control: socket.socket) -> None:
+    def __init__(
+        self, store: Store, share: Share, process: asyncio.subprocess.Process, control: socket.socket
+    ) -> None:
         self._store = store
+        self._share = share
         self._process = process
         self._control = control
         self._loop = asyncio.get_running_loop()
@@ -85,27 +92,39 @@ class Sandbox:
         self._terminals: dict[int, PtyUpstream] = {}
         self._ready: asyncio.Future[list[int]] = self._loop.create_future()
         self.unsaved: dict[str, Fault] = {}  # what the store refused
+        self.limits_met: dict[str, int] = {}  # told at the end: how often one of the share's was
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self.door: socket.socket
         self.pulls: socket.socket
 
     @classmethod
-    async def start(cls, store: Store, seat: Seat) -> "Sandbox":
-        """Start, and unpack the files. Raises Fault SANDBOX_FAILED, CLEAR_SWAP, NO_PROGRAM, DAMAGED."""
+    async def start(cls, store: Store, seat: Seat, *, memory: int = MEMORY) -> "Sandbox":
+        """Start, and unpack the files; `memory` is what the programs in it may take together, in bytes, beside the
+        files. Raises Fault SANDBOX_FAILED, CLEAR_SWAP, NO_PROGRAM, DAMAGED."""
         if devices := unencrypted_swap():
             raise Fault(faults.CLEAR_SWAP, devices=", ".join(devices))
+        command = command_line(store, seat)
+        try:
+            share = shares().take(memory=memory + _room(store) + 2 * _SMALL, processes=_PROCESSES + _OURS)
+        except OSError as error:
+            raise Fault(faults.SANDBOX_FAILED, reason=f"its limits: {error.strerror or error}") from error
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            ours.setblocking(False)
-            process = await asyncio.create_subprocess_exec(
-                *command_line(store, seat),
-                stdin=theirs.fileno(),
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                cwd="/",
-                env={"PATH": "/usr/bin:/bin"},
-            )
-        sandbox = cls(store, process, ours)
+        try:
+            with theirs:
+                ours.setblocking(False)
+                process = await asyncio.create_subprocess_exec(
+                    *share.words(),
+                    *command,
+                    stdin=theirs.fileno(),
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.PIPE,
+                    cwd="/",
+                    env={"PATH": "/usr/bin:/bin"},
+                )
+        except BaseException:
+            share.remove()
+            raise
+        sandbox = cls(store, share, process, ours)
         sandbox._loop.add_reader(ours.fileno(), sandbox._heard)
         try:
             async with asyncio.timeout(_START_SECONDS):
@@ -196,6 +215,8 @@ class Sandbox:
                 # bubblewrap's own end ends its PID namespace, and with it everything inside.
                 self._process.send_signal(signal.SIGKILL)
         await self._process.wait()
+        self.limits_met = self._share.refusals() or self.limits_met
+        await self._share.close()
         for one in (getattr(self, "door", None), getattr(self, "pulls", None)):
             if one is not None:
                 one.close()
@@ -426,7 +447,6 @@ def command_line(store: Store, seat: Seat) -> list[str]:
     if os.geteuid() == 0:
         user = str(_USERS + int.from_bytes(os.urandom(3), "big"))
         dropped = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs", "--"]
-    work = store.quota + 4096 * (len(store.files) + 256)
     return [
         *dropped,
         "bwrap",
@@ -439,10 +459,15 @@ def command_line(store: Store, seat: Seat) -> list[str]:
         *("--ro-bind-try", *_FONTS, "--proc", "/proc", "--dev", "/dev"),
         *("--size", str(_SMALL), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108
         *("--size", str(_SMALL), "--tmpfs", "/tmp", "--size", "65536", "--tmpfs", "/run"),  # noqa: S108
-        *("--size", str(work), "--tmpfs", "/work", "--remount-ro", "/", "--chdir", "/work"),
+        *("--size", str(_room(store)), "--tmpfs", "/work", "--remount-ro", "/", "--chdir", "/work"),
         *("--", "/usr/bin/python3", "-I", "-S", "-c", Path(inside.__file__).read_text(encoding="utf-8")),
         json.dumps(_order(store, seat)),
     ]  # fmt: skip
+
+
+def _room(store: Store) -> int:
+    """Bytes of /work: of files, and of their names."""
+    return store.quota + 4096 * (len(store.files) + 256)
 
 
 def _order(store: Store, seat: Seat) -> dict[str, object]:
@@ -450,8 +475,8 @@ def _order(store: Store, seat: Seat) -> dict[str, object]:
     path = [inside.RUN, *(str(found) for found in postgres[-1:]), "/usr/bin", "/bin"]
     return {
         "limits": {
-            "RLIMIT_NPROC": (_PROCESSES, _PROCESSES),
-            "RLIMIT_AS": (_MEMORY, _MEMORY),
+            "RLIMIT_NPROC": (_RLIMIT_PROCESSES, _RLIMIT_PROCESSES),
+            "RLIMIT_AS": (MEMORY, MEMORY),
             "RLIMIT_FSIZE": (store.quota, store.quota),
             "RLIMIT_NOFILE": (256, 256),
             "RLIMIT_CORE": (0, 0),
