@@ -23,6 +23,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         house = House(ledger, tmp_path / "log", signer, tmp_path / "ledger.db", desk)
         for person, staff in PEOPLE.items():
             await house.employ(person, staff)
+        await house.register_recipient()
         publisher = Publisher(ledger, tmp_path / "log", signer, interval=0.02)
         async with asyncio.TaskGroup() as group:
             group.create_task(publisher.run())

@@ -21,6 +21,7 @@ from sekisho.people.ssh_keys import key_name, read_public_key
 from sekisho.takeout.canonical import digest, document
 from sekisho.takeout.desk import TakeoutDesk
 from sekisho.takeout.facts import TakeoutApproved, TakeoutRequested
+from sekisho.takeout.recipients import approve_recipient, list_recipients, propose_recipient
 from sekisho.takeout.signatures import NAMESPACE, Relying
 
 HOUR: Final = 3_600_000_000
@@ -59,6 +60,14 @@ class House:
         await self.ledger.record(added, by=by or person, about=key_name(blob))
         self.keys[account] = key
         return key_name(blob)
+
+    async def register_recipient(self, name: str = "Aoba Printing", key: str = "") -> None:
+        await propose_recipient(
+            self.ledger, name=name, key=key, organisations=["minato"], reason="prints for them", by="mori"
+        )
+        found = (await list_recipients(self.ledger))[-1]
+        for person in ("hara", "ono"):
+            await approve_recipient(self.ledger, found.recipient, seen=found.request, by=person)
 
     async def second_account(self, person: str, account: str) -> None:
         added = AccountAdded(account=account, person=person, reason="night shift")
@@ -128,7 +137,11 @@ def _refusal(recorded: Recorded) -> str:
 
 
 PEOPLE: Final = {
-    **{name: staff for name, staff in STAFF.items() if name in ("sato", "kato", "mori", "hara", "tani")},
+    **{
+        name: staff
+        for name, staff in STAFF.items()
+        if name in ("sato", "kato", "mori", "hara", "ono", "tani")
+    },
     "mine": Staff(Role.PROCESSOR_MANAGER, "operator", "mori"),  # commanded by mori
     "hori": Staff(Role.PROCESSOR_MANAGER, "operator"),  # of the requester's own employer
 }

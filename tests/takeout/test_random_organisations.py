@@ -9,13 +9,15 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from sekisho.evidence.merkle import leaf_hash
+from sekisho.gate.facts import PolicyApproved, PolicyProposed
+from sekisho.gate.policy import Policy
 from sekisho.ledger import Commitment, Fact
 from sekisho.ledger.leaf import complete_leaf, encode_tail, stamp
 from sekisho.people.facts import AccountAdded, PersonAdded, RoleAsked, RoleGranted, SshKeyAdded
 from sekisho.people.roles import Role
 from sekisho.people.ssh_keys import key_name, read_public_key
 from sekisho.takeout.canonical import digest, document
-from sekisho.takeout.facts import TakeoutApproved, TakeoutRequested
+from sekisho.takeout.facts import RecipientApproved, RecipientProposed, TakeoutApproved, TakeoutRequested
 from sekisho.takeout.history import History
 from sekisho.takeout.judge import verify_release
 from sekisho.takeout.signatures import NAMESPACE, Relying
@@ -50,6 +52,26 @@ class Log:
         )
         self.add(granted, by="kanri2", about=person)
 
+    def found_house(self, policy: Policy, organisations: tuple[str, ...]) -> None:
+        """Two who put a policy into force, and three who registered a recipient."""
+        for person, role in (
+            ("x0", Role.OPERATOR_MANAGER),
+            ("x1", Role.PROCESSOR_MANAGER),
+            ("x2", Role.PRIVACY_OFFICER),
+        ):
+            added = PersonAdded(person=person, name=person, employer=person, manager="", language="en")
+            self.add(added, by="kanri", about=person)
+            self.appoint(person, role, "")
+        asked = PolicyProposed(proposal="P", proposer="x0", policy=policy, replaces="", reason="x")
+        request = self.add(asked, by="x0", about="policy")
+        given = PolicyApproved(proposal="P", approver="x2", request=request)
+        self.add(given, by="x2", about="policy")
+        to = RecipientProposed(recipient="r", name="x", key="", organisations=organisations, reason="x")
+        request = self.add(to, by="x0", about="r")
+        for person in ("x1", "x2"):
+            agreed = RecipientApproved(recipient="r", approver=person, request=request)
+            self.add(agreed, by=person, about="r")
+
     def give_key(self, account: str, person: str) -> None:
         line, _, blob = read_public_key(key_of(account).export_public_key().decode())
         added = SshKeyAdded(key=key_name(blob), person=account, public_key=line, label="")
@@ -73,11 +95,24 @@ PEOPLE = st.fixed_dictionaries(
     PEOPLE,
     st.permutations(ACCOUNTS) | st.lists(st.sampled_from(ACCOUNTS), max_size=7),
     st.sampled_from([50, 500, 5_000]),
+    st.builds(
+        Policy,
+        takeout_client_above=st.sampled_from([40, 1_000, 10_000]),
+        takeout_employers_above=st.sampled_from([40, 100, 10_000]),
+        takeout_strangers=st.sampled_from([0, 0, 10_000]),
+        takeout_largest=st.sampled_from([None, None, 400]),
+    ),
+    st.booleans(),
 )
 def test_what_is_let_through_was_signed_by_humans_who_may_stand_together(
-    people: dict[str, tuple[str, str, list[Role]]], signers: list[str], persons: int
+    people: dict[str, tuple[str, str, list[Role]]],
+    signers: list[str],
+    persons: int,
+    policy: Policy,
+    known: bool,
 ) -> None:
     log = Log()
+    log.found_house(policy, ("minato",) if known else ("aoba",))
     for human, (manager, employer, roles) in people.items():
         boss = manager if manager != human else ""
         added = PersonAdded(person=human, name=human, employer=employer, manager=boss, language="en")
@@ -120,13 +155,15 @@ def test_what_is_let_through_was_signed_by_humans_who_may_stand_together(
         return found
 
     counted = [one.actor.human for case in verdict.cases for one in case.doings[1:]]
-    assert len(counted) == len(set(counted)) >= (3 if persons > 1_000 else 2)
+    assert len(counted) == len(set(counted)) >= (3 if persons > policy.takeout_client_above else 2)
+    assert known or persons <= policy.takeout_strangers
+    assert policy.takeout_largest is None or persons <= policy.takeout_largest
     assert "h0" not in counted
     assert set(counted) <= {signer.removesuffix("-night") for signer in signers}
     for one in counted:
         assert "h0" not in above(one)
         assert not any(other in above(one) for other in counted)
-    if persons > 100:
+    if persons > policy.takeout_employers_above:
         assert len({people[one][1] for one in counted}) > 1
-    if persons > 1_000:
+    if persons > policy.takeout_client_above:
         assert any(Role.CLIENT in people[one][2] for one in counted)

@@ -34,6 +34,9 @@ from takeout.takeout_examples import House
 SECRET = "岬 千尋,みさき市汐見町4-2,090-0000-1234\n".encode() * 4_000
 
 
+SHARE = "-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----\n"
+
+
 def age_pair() -> tuple[str, bytes]:
     identity = pyrage.x25519.Identity.generate()
     return str(identity.to_public()), str(identity).encode()
@@ -58,6 +61,7 @@ async def test_from_worker_to_recipient(house: House, tmp_path: Path) -> None:
     packages = Packages(tmp_path / "packages")
     package = packages.seal("O-1", io.BytesIO(SECRET), await seats(house))
     public, secret = age_pair()
+    await house.register_recipient(key=public)
     asked = await house.request(
         package=package.sha256, holdings=package.holdings, recipient_key=public, returns=2**53 - 1
     )
@@ -87,6 +91,11 @@ async def test_a_package_that_was_swapped_is_not_handed_out(house: House, tmp_pa
     package = packages.seal("O-1", io.BytesIO(SECRET), await seats(house))
     asked = await house.request(package=package.sha256, holdings=package.holdings)
     await house.approve(asked, "mori", "hara")
+    with pytest.raises(Fault) as caught:  # signed, but nobody could open it
+        await house.desk.release("O-1", by="hara")
+    assert caught.value.code == "SEK-TAKE-017"
+    for account in ("mori", "hara"):
+        await house.desk.share("O-1", SHARE, by=account)
     released = await house.desk.release("O-1", by="hara")
     [path] = (tmp_path / "packages").glob("*.age")
     path.write_bytes(path.read_bytes()[:-1] + b"x")

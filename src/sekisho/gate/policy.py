@@ -14,6 +14,7 @@ import msgspec
 from sekisho.gate.limits import Limits
 from sekisho.register.inventory import Sensitivity
 
+TAKEOUT_CHANNELS: Final = frozenset({"page", "sftp", "medium"})
 BUILT_IN: Final = ""  # stands where a leaf hash would name the replaced policy
 
 
@@ -44,6 +45,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     unknown_lineage: Literal["target", "refuse"] = "target"
     courses: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    # Enforcement rules 7(iv) of the Act on the Protection of Personal Information count from 1,000 persons.
+    takeout_client_above: int = 1_000
+    takeout_employers_above: int = 100
+    takeout_strangers: int = 0
+    takeout_largest: int | None = None
+    takeout_channels: tuple[str, ...] = ("page", "sftp", "medium")
+    takeout_hours: int = 7 * 24
     break_glass: Limits = Limits(
         session_persons=10,
         session_rows=100,
@@ -79,6 +87,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "review_hours": not 1 <= self.review_hours <= 72,
             "largest": self.largest is not None and not self.largest.sensible(),
             "largest_bulk": self.largest_bulk is not None and not self.largest_bulk.sensible(),
+            "takeout_client_above": self.takeout_client_above < 0,
+            "takeout_employers_above": self.takeout_employers_above < 0,
+            "takeout_strangers": self.takeout_strangers < 0,
+            "takeout_largest": self.takeout_largest is not None and self.takeout_largest < 1,
+            "takeout_channels": not set(self.takeout_channels) <= TAKEOUT_CHANNELS,
+            "takeout_hours": not 1 <= self.takeout_hours <= 31 * 24,
             "upload_bytes": not 0 < self.upload_bytes <= 1 << 20,
             "break_glass": not self.break_glass.sensible(),
         }

@@ -6,12 +6,13 @@ somebody changed breaks the root.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from sqlalchemy import select
 
 from sekisho.evidence.note import VerifierKey
@@ -20,9 +21,10 @@ from sekisho.evidence.tiles import read_entries
 from sekisho.evidence.verify import verify_folder
 from sekisho.faults import Fault
 from sekisho.gate.duties import DUTIES, Act, Case, Part, may
+from sekisho.gate.policy import TAKEOUT_CHANNELS
 from sekisho.gate.refusal import Refusal
 from sekisho.gate.tickets import require_standing
-from sekisho.ledger import Ledger, Level, Recorded
+from sekisho.ledger import Ledger, Level, Recorded, Sealed
 from sekisho.ledger.leaf import micros
 from sekisho.takeout import faults
 from sekisho.takeout.canonical import digest
@@ -32,16 +34,18 @@ from sekisho.takeout.facts import (
     TakeoutRefused,
     TakeoutReleased,
     TakeoutRequested,
+    TakeoutShared,
 )
-from sekisho.takeout.history import NAMES, TAKEOUT_NAMES, History
-from sekisho.takeout.judge import Verdict, signature_refusal, verify_release
+from sekisho.takeout.history import HOUSE_NAMES, NAMES, TAKEOUT_NAMES, History
+from sekisho.takeout.judge import Verdict, policy_refusals, signature_refusal, verify_release
+from sekisho.takeout.sealing import recipient as check_key
 from sekisho.takeout.signatures import LONGEST, Relying
 from sekisho.takeout.tables import takeouts
 
-CHANNELS: Final = ("page", "sftp", "medium")
 _PUBLICATION_SECONDS: Final = 10.0
 _PAGE: Final = 500
 _LONGEST_SHARE: Final = 8_192  # characters of age's text
+_ARMOUR: Final = ("-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----")
 _END: Final = 1 << 62
 _MINT: Final = object()
 
@@ -91,21 +95,38 @@ class TakeoutDesk:
         self._relying = relying
         self._now = now
 
-    async def request(self, asked: TakeoutRequested) -> Recorded:
-        """Ask for a take-out. Raises Fault BAD_REQUEST, or why this person may not; the ledger refuses a name twice."""
+    async def request(self, asked: TakeoutRequested, parts: Sequence[Sealed] = ()) -> Recorded:
+        """Ask for a take-out. Raises Fault BAD_REQUEST, ABOVE_POLICY, STRANGER, or why this person may not; each is
+        recorded. The ledger refuses a name twice."""
         self._check(asked)
+        refusal = await self.request_refusal(asked)
+        if refusal is not None:
+            raise await self.refused(refusal, "request", asked.person, asked)
+        return await self._ledger.record(asked, by=asked.person, about=asked.takeout, parts=parts)
+
+    async def request_refusal(self, asked: TakeoutRequested) -> Refusal | None:
+        """Why nobody's signature could let this leave: role, policy, recipient."""
         requester = (await require_standing(self._ledger, asked.person)).actor
         for organisation in asked.organisations:
             answer = may(Act.CARRY_OUT, Part.REQUEST, requester, Case(organisation))
             if isinstance(answer, Refusal):
-                raise answer.fault()
-        return await self._ledger.record(asked, by=asked.person, about=asked.takeout)
+                return answer
+        history = History(one.leaf for one in await self._facts(None))
+        return next(iter(policy_refusals(history, asked, (_END,), micros(self._now()))), None)
+
+    async def published(self, takeout: str) -> History:
+        """The published log with everything that is durable now, verified. Raises Fault NOT_PUBLISHED."""
+        try:
+            await self._ledger.reached(await self._ledger.size() - 1, Level.PUBLISHED, _PUBLICATION_SECONDS)
+        except Fault as fault:
+            raise Fault(faults.NOT_PUBLISHED, takeout=takeout, reason=fault.code) from fault
+        return await asyncio.to_thread(read_log, self._log, self._policy, takeout)
 
     async def approve(self, given: TakeoutApproved) -> Recorded:
         """Record an approval whose signature was checked. Whether it suffices is decided at the release.
 
         Raises Fault OTHER_DIGEST, BAD_SIGNATURE, LAPSED, ENDED, or why this person may not; each is recorded."""
-        if len(given.signature) > LONGEST or len(given.share) > _LONGEST_SHARE:
+        if len(given.signature) > LONGEST or (given.share and not _is_share(given.share)):
             raise await self._refused(given.takeout, "approve", given.approver, _bad(given))
         history, verdict = await self._judged(given.takeout)
         asked = verdict.asked
@@ -119,6 +140,27 @@ class TakeoutDesk:
         if refusal is not None:
             raise await self._refused(given.takeout, "approve", given.approver, refusal)
         return await self._ledger.record(given, by=given.approver, about=given.takeout)
+
+    async def share(self, takeout: str, share: str, *, by: str) -> Recorded:
+        """Record a share that comes without a signature. Raises Fault BAD_SHARE, ENDED; each is recorded."""
+        _, verdict = await self._judged(takeout)
+        asked = verdict.asked
+        refusal: Refusal | None = None
+        if asked is None:
+            refusal = verdict.against[0]
+        elif verdict.released:
+            refusal = Refusal(faults.ENDED, {"takeout": takeout, "how": "released"})
+        else:
+            refusal = next(
+                (one for one in verdict.against if one.kind in (faults.ENDED, faults.LAPSED)), None
+            )
+        holders = {one.account for one in asked.holdings} if asked else set()
+        if refusal is None and (by not in holders or not _is_share(share)):
+            refusal = Refusal(faults.BAD_SHARE, {"takeout": takeout, "holder": by})
+        if refusal is not None:
+            raise await self._refused(takeout, "share", by, refusal)
+        fact = TakeoutShared(takeout=takeout, holder=by, share=share.strip() + "\n")
+        return await self._ledger.record(fact, by=by, about=takeout)
 
     async def close(self, takeout: str, *, by: str, how: str, reason: str) -> Recorded:
         """End a request: "withdrawn" by who asked, "declined" by who was to approve. Raises Fault, recorded."""
@@ -180,8 +222,20 @@ class TakeoutDesk:
         released = TakeoutReleased(takeout=takeout, digest=digest(verdict.asked).hex(), size=history.size)
         # The ledger refuses a second end, so of two releases at one moment one fails here.
         made = await self._ledger.record(released, by=by, about=takeout)
-        shares = tuple(one.given.share for one in verdict.approvals if one.given.share)
-        return Released(verdict.asked, shares, made, _MINT)
+        return Released(verdict.asked, tuple(one.share for one in verdict.shares), made, _MINT)
+
+    async def released(self, takeout: str) -> Released:
+        """The proof again, for what is done after a release: judged anew from the published log. Raises Fault
+        NOT_PUBLISHED, NOT_RELEASED, or what is wrong with the release."""
+        history = await self.published(takeout)
+        verdict = verify_release(history, takeout, self._relying)
+        if verdict.asked is None or verdict.against:
+            raise verdict.against[0].fault()
+        if not verdict.released:
+            raise Fault(faults.NOT_RELEASED, takeout=takeout)
+        found = history.of_takeout(takeout)
+        made = next(one for one in found if one.seq == verdict.released[0])
+        return Released(verdict.asked, tuple(one.share for one in verdict.shares), made, _MINT)
 
     async def judged(self, takeout: str) -> Verdict:
         """For a screen: how it stands by the database, which decides nothing."""
@@ -192,10 +246,12 @@ class TakeoutDesk:
         wrong = [name for name in texts if not getattr(asked, name).strip()]
         if not asked.organisations or len(set(asked.organisations)) != len(asked.organisations):
             wrong.append("organisations")
-        if asked.channel not in CHANNELS:
+        if asked.channel not in TAKEOUT_CHANNELS:
             wrong.append("channel")
         if not micros(self._now()) < asked.expires < asked.returns:
             wrong.append("expires")
+        if asked.recipient_key and not _is_key(asked.recipient_key):
+            wrong.append("recipient_key")
         if min(asked.rows, asked.persons, asked.cards, asked.numbers, asked.stated) < 0:
             wrong.append("persons")
         try:
@@ -228,7 +284,7 @@ class TakeoutDesk:
         return history, verify_release(history, takeout, self._relying, now=self._now())
 
     async def _facts(self, about: str | None) -> list[Recorded]:
-        names = NAMES if about is None else TAKEOUT_NAMES
+        names = (*NAMES, *HOUSE_NAMES) if about is None else TAKEOUT_NAMES
         found: list[Recorded] = []
         page = await self._ledger.facts(0, _PAGE, names=names, about=about)
         found += page
@@ -237,11 +293,39 @@ class TakeoutDesk:
             found += page
         return found
 
-    async def _refused(self, takeout: str, step: str, claimed: str, refusal: Refusal) -> Fault:
-        fact = TakeoutRefused(takeout=takeout[:64], step=step, claimed=claimed[:64], code=refusal.kind.code)
-        await self._ledger.record(fact, by="sekisho", about=takeout[:64])
+    async def refused(
+        self, refusal: Refusal, step: str, claimed: str, asked: TakeoutRequested | None, takeout: str = ""
+    ) -> Fault:
+        """Record a refusal; the fault to raise. `asked` is what was to leave, as far as it is known."""
+        name = (asked.takeout if asked else takeout)[:64]
+        fact = TakeoutRefused(takeout=name, step=step, claimed=claimed[:64], code=refusal.kind.code)
+        if asked is not None:
+            fact = msgspec.structs.replace(
+                fact,
+                ticket=asked.ticket,
+                organisations=asked.organisations,
+                persons=max(asked.persons, asked.rows),
+                channel=asked.channel,
+            )
+        await self._ledger.record(fact, by="sekisho", about=name)
         return refusal.fault()
+
+    async def _refused(self, takeout: str, step: str, claimed: str, refusal: Refusal) -> Fault:
+        return await self.refused(refusal, step, claimed, None, takeout)
 
 
 def _bad(given: TakeoutApproved) -> Refusal:
     return Refusal(faults.BAD_SIGNATURE, {"takeout": given.takeout, "approver": given.approver})
+
+
+def _is_share(text: str) -> bool:
+    armour = text.strip()
+    return len(text) <= _LONGEST_SHARE and armour.startswith(_ARMOUR[0]) and armour.endswith(_ARMOUR[1])
+
+
+def _is_key(text: str) -> bool:
+    try:
+        check_key(text)
+    except Fault:
+        return False
+    return True

@@ -91,3 +91,74 @@ NOT_INSPECTED = fault_kind(
     ja="{name} は中を確認できないため({reason})、持ち出せません。元の場所に残っています。"
     "パスワードのない、読み取れる形式のファイルで申請してください。",
 )
+STRANGER = fault_kind(
+    "SEK-TAKE-015",
+    en="{recipient} is not registered as a recipient for the data of {organisations} with this key, and take-out "
+    "{takeout} is for {persons} persons or rows ({limit} may go to strangers). Nothing left; have the recipient "
+    "registered by a manager, the lead processor and the privacy officer, then ask anew.",
+    ja="{recipient} は、{organisations} のデータの受取人として(この鍵では)登録されていません。持ち出し {takeout} は "
+    "{persons} 人(行)分です(未登録の相手に出せるのは {limit} まで)。何も持ち出されていません。管理者、元請けの管理者、"
+    "個人情報保護責任者による受取人の登録を受けてから、申請し直してください。",
+)
+ABOVE_POLICY = fault_kind(
+    "SEK-TAKE-016",
+    en="The policy does not allow take-out {takeout}: {reason}. Nothing left; ask for less, or have the policy "
+    "changed by two people.",
+    ja="持ち出し {takeout} は方針で認められていません: {reason}。何も持ち出されていません。量を減らすか、"
+    "2 人による方針の変更を経て申請し直してください。",
+)
+SHARES_MISSING = fault_kind(
+    "SEK-TAKE-017",
+    en="Take-out {takeout} has its signatures, but the key's shares of {seats} were not given. Nothing left, and "
+    "nobody could open it; have an approver with a registered SSH key open the share at home (sekisho take-out share).",
+    ja="持ち出し {takeout} の署名はそろっていますが、{seats} の鍵の断片がまだです。何も持ち出されておらず、"
+    "誰も開けられません。SSH 鍵を登録した承認者が手元で断片を開いてください(sekisho take-out share)。",
+)
+OTHERS_INSIDE = fault_kind(
+    "SEK-TAKE-018",
+    en="At least {persons} persons in the file of take-out {takeout} are those of {found}, for which it does not ask. "
+    "Nothing left; take them out, or ask for that organisation too, so that its approver decides.",
+    ja="持ち出し {takeout} のファイルには、申請にない {found} の人が少なくとも {persons} 人含まれています。"
+    "何も持ち出されていません。取り除くか、その団体についても申請して、承認者の判断を受けてください。",
+)
+NOT_APART = fault_kind(
+    "SEK-TAKE-019",
+    en="The inspection could not run apart from everything else: {reason}. Nothing was looked at and nothing left; "
+    "have bubblewrap installed or repaired.",
+    ja="中身の検査を隔離された環境で実行できません: {reason}。何も読まれておらず、何も持ち出されていません。"
+    "bubblewrap を導入または修復してください。",
+)
+BAD_SHARE = fault_kind(
+    "SEK-TAKE-020",
+    en="{holder} gave no share that take-out {takeout} needs. Nothing changed; write it with sekisho take-out share, "
+    "with the key to which it was sealed.",
+    ja="{holder} が渡したものは、持ち出し {takeout} に必要な断片ではありません。何も変わっていません。"
+    "封じられた鍵を使い、sekisho take-out share で作成してください。",
+)
+BUSY = fault_kind(
+    "SEK-TAKE-021",
+    en="{limit} take-outs are being inspected already. Nothing was asked for; try again when one is done.",
+    ja="すでに {limit} 件の持ち出しを検査中です。申請は受け付けられていません。終わってからやり直してください。",
+)
+STOPPED = fault_kind(
+    "SEK-TAKE-022",
+    en="The checkpoint stopped while it prepared take-out {takeout}. Nothing was asked for and nothing is left of it; "
+    "ask again.",
+    ja="持ち出し {takeout} の準備中に関所が停止しました。申請は受け付けられておらず、途中のものも残っていません。"
+    "申請し直してください。",
+)
+BAD_RECIPIENT = fault_kind(
+    "SEK-TAKE-023",
+    en="A recipient needs these as well: {fields}. Nobody was registered; correct it.",
+    ja="受取人の登録に不足があります: {fields}。登録されていません。修正してください。",
+)
+NO_RECIPIENT = fault_kind(
+    "SEK-TAKE-024",
+    en="There is no recipient {recipient} that is as you saw it. Nothing changed; look at the list again.",
+    ja="ご覧になった内容の受取人 {recipient} はありません。何も変わっていません。一覧を見直してください。",
+)
+NOT_RELEASED = fault_kind(
+    "SEK-TAKE-025",
+    en="Take-out {takeout} was not released. Nothing is handed out; ask who is still to approve.",
+    ja="持ち出し {takeout} は払い出されていません。何も引き渡されません。未承認の人に確認してください。",
+)

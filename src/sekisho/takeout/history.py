@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from sekisho.gate.duties import Actor
+from sekisho.gate.facts import PolicyApproved, PolicyProposed
+from sekisho.gate.policy import Approval, Policy, Proposal, in_force
 from sekisho.gate.standing import Standing
 from sekisho.ledger import Recorded
 from sekisho.ledger.leaf import read_recorded
@@ -36,13 +38,22 @@ NAMES: Final = (
     "people.passkey_added",
     "people.passkey_removed",
 )
+# What was in force, and to whom data may go.
+HOUSE_NAMES: Final = (
+    "gate.policy_proposed",
+    "gate.policy_approved",
+    "takeout.recipient_proposed",
+    "takeout.recipient_approved",
+    "takeout.recipient_removed",
+)
 TAKEOUT_NAMES: Final = (
     "takeout.requested",
     "takeout.approved",
+    "takeout.shared",
     "takeout.closed",
     "takeout.released",
 )
-_HEADS: Final = (b',"fact":"people.', b',"fact":"takeout.')
+_HEADS: Final = (b',"fact":"people.', b',"fact":"takeout.', b',"fact":"gate.policy_')
 _END: Final = 1 << 62
 _LONGEST_HEAD: Final = 64  # a leaf begins with its index of at most 20 digits
 _VOIDING: Final = (people.PersonLeft, people.PersonReturned, people.EnrolmentUsed)
@@ -54,6 +65,7 @@ class History:
     def __init__(self, leaves: Iterable[bytes]) -> None:
         self._people: dict[str, list[Recorded]] = {}
         self._takeouts: dict[str, list[Recorded]] = {}
+        self._house: list[Recorded] = []
         self.size = 0
         for leaf in leaves:
             self.size += 1
@@ -65,9 +77,40 @@ class History:
                 self._takeouts.setdefault(recorded.about, []).append(recorded)
             elif recorded.fact in NAMES:
                 self._people.setdefault(recorded.about, []).append(recorded)
+            elif recorded.fact in HOUSE_NAMES:
+                self._house.append(recorded)
 
     def of_takeout(self, takeout: str) -> list[Recorded]:
         return self._takeouts.get(takeout, [])
+
+    def of_recipient(self, recipient: str, before: int) -> list[Recorded]:
+        return [one for one in self._house if one.about == recipient and one.seq < before]
+
+    def recipients(self) -> list[str]:
+        """Every name under which a recipient was ever proposed."""
+        named = [one.about for one in self._house if one.fact == "takeout.recipient_proposed"]
+        return list(dict.fromkeys(named))
+
+    def policy(self, before: int) -> Policy:
+        """The policy in force just before a leaf, by the fold that the gate uses."""
+        steps: list[Proposal | Approval] = []
+        humans: dict[str, str] = {}
+        for recorded in self._house:
+            if recorded.seq >= before:
+                break
+            match recorded.typed():
+                case PolicyProposed() as fact if recorded.by == fact.proposer:
+                    steps.append(
+                        Proposal(recorded.leaf_hash.hex(), fact.replaces, fact.proposer, fact.policy)
+                    )
+                case PolicyApproved() as fact if recorded.by == fact.approver:
+                    steps.append(Approval(fact.request, fact.approver))
+                case _:
+                    continue
+            human = self._human(recorded.by, before)
+            if standing_of(self._until(human, before)) is not None:
+                humans[recorded.by] = human
+        return in_force(steps, humans).policy
 
     def actor(self, account: str, before: int) -> Actor | None:
         """Who this account was just before the leaf of this index; None when there was no such account."""
