@@ -98,8 +98,14 @@ class Differences:
         return self.persons == 0 and not self.items
 
 
-def inspect(name: str, content: bytes, progress: Progress = lambda *_: None) -> Inspected:
-    """Raises Fault NOT_INSPECTED."""
+def inspect(
+    name: str,
+    content: bytes,
+    progress: Progress = lambda *_: None,
+    *,
+    listed: Callable[[Listing], None] = lambda _: None,
+) -> Inspected:
+    """`listed` is given each list as it was read. Raises Fault NOT_INSPECTED."""
     lists = []
     for path, data in _members(name, content, _DEEPEST, [MOST_BYTES, _MOST_MEMBERS]):
         _check_form(path, data)
@@ -108,6 +114,7 @@ def inspect(name: str, content: bytes, progress: Progress = lambda *_: None) -> 
         except Fault as fault:
             reason = str(fault.values.get("reason", fault.code))
             raise Fault(NOT_INSPECTED, name=path, reason=reason) from fault
+        listed(listing)
         lists.append(_look(listing, data, path, progress))
     return Inspected(lists=tuple(lists))
 
