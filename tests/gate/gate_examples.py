@@ -13,6 +13,7 @@ from sekisho.gate.facts import Limits, TicketRequested, Unmask
 from sekisho.ledger import Fact, Ledger, Recorded
 from sekisho.people.facts import PersonAdded, RoleAsked, RoleGranted
 from sekisho.people.roles import Role
+from sekisho.register.changes import agree
 from sekisho.register.facts import DatasetAdded, TargetAdded
 from sekisho.register.intake import take_in
 from sekisho.register.inventory import Dataset
@@ -132,7 +133,9 @@ async def appoint(ledger: Ledger, person: str, role: Role, organisation: str = "
 async def fill(ledger: Ledger) -> None:
     for person, staff in STAFF.items():
         await employ(ledger, person, staff)
-    await take_in(ledger, RegisterTables(PARTIES, (DESCRIBED,)), by="kanri")
+    for one in await take_in(ledger, RegisterTables(PARTIES, (DESCRIBED,)), by="kanri"):
+        if one.fact == "register.entrustments_proposed":
+            await agree(ledger, one.leaf_hash.hex(), by="kanri2")
     target = TargetAdded(
         target="callcentre",
         protocol="postgres",

@@ -250,6 +250,27 @@ def test_a_client_approves_a_hop_by_its_own_login(shell: Shell) -> None:
     assert (approved.hop, approved.organisation) == ("hop-b", "minato")
 
 
+def test_a_second_person_agrees_to_a_hop_by_their_own_login(shell: Shell, tmp_path: Path) -> None:
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    (tables / "entrustments.csv").write_text(
+        "id,client,giver,receiver,datasets,began\nhop-n,minato,operator,outsourcing,minato-customers,2026-01-01\n"
+    )
+    (tables / "parties.csv").write_text("id,name\noutsourcing,外注先\n")
+    assert "wait for a second person" in shell.ok("register", "import", str(tables), "--by", "kanri-a")
+    said = shell.ok("register", "waits")
+    assert "hop-n: operator → outsourcing [minato-customers] 2026-01-01" in said
+    proposal = said.split()[0]
+    act = ("register", "agree", proposal, "--yes")
+    assert "SEK-REG-188" in shell.refused(*act, person="kanri-a")
+    assert "SEK-CLI-021" in shell.refused(*act, person="sato")
+    assert "SEK-PEOP-001" in shell.refused(*act, person="hogo", password="wrong")
+    assert "SEK-REG-187" in shell.refused("register", "agree", "0" * 64, "--yes", person="hogo")
+    assert "hop-n" not in {fact.hop for fact in shell.read("register.entrustment_added")}
+    assert "Agreed" in shell.ok(*act, person="hogo")
+    assert "hop-n" in {fact.hop for fact in shell.read("register.entrustment_added")}
+
+
 def test_a_client_countersigns_an_erasure_by_its_own_login(shell: Shell) -> None:
     asyncio.run(shell.within(entrust))
     act = (

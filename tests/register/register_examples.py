@@ -3,6 +3,7 @@
 from datetime import date
 
 from sekisho.ledger import Ledger
+from sekisho.register.changes import agree
 from sekisho.register.facts import DatasetAdded, TargetAdded
 from sekisho.register.intake import take_in
 from sekisho.register.inventory import Dataset
@@ -53,9 +54,16 @@ TABLES = RegisterTables(
 )  # fmt: skip
 
 
+async def take_in_by_two(ledger: Ledger, tables: RegisterTables) -> None:
+    """As `take_in`, and somebody else agrees to what opens more."""
+    for one in await take_in(ledger, tables, by="kanri"):
+        if one.fact == "register.entrustments_proposed":
+            await agree(ledger, one.leaf_hash.hex(), by="fuku")
+
+
 async def fill(ledger: Ledger, tables: RegisterTables = TABLES, *, operator: str = "data") -> None:
     """The register, and where its dataset `list` stands."""
-    await take_in(ledger, tables, by="kanri")
+    await take_in_by_two(ledger, tables)
     target = TargetAdded(
         target="db1",
         protocol="postgres",

@@ -7,12 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from register.register_examples import DAY, TABLES, fill
+from register.register_examples import DAY, TABLES, fill, take_in_by_two
 from sekisho.faults import Fault
 from sekisho.ledger import Ledger, Recorded
 from sekisho.register.approval import approve_hop
 from sekisho.register.attested import attested_standing
-from sekisho.register.intake import take_in
 from sekisho.register.parties import Contract, Hop, Parties
 from sekisho.register.periods import parse_period
 from sekisho.register.records import read_tables
@@ -79,7 +78,7 @@ async def test_approvals_read_from_the_log_are_those_of_the_tables(ledger: Ledge
     always = tuple(
         msgspec.structs.replace(one, period=parse_period("2016年~")) for one in TABLES.parties.contracts
     )
-    await take_in(ledger, RegisterTables(Parties(hops=(hop,), contracts=always)), by="kanri")
+    await take_in_by_two(ledger, RegisterTables(Parties(hops=(hop,), contracts=always)))
     await log.publish(ledger)
     assert await both(ledger, log, future) == [["SEK-REG-142"], ["SEK-REG-142"]]
     async with ledger.read() as connection:
@@ -89,7 +88,7 @@ async def test_approvals_read_from_the_log_are_those_of_the_tables(ledger: Ledge
     await log.publish(ledger)
     assert await both(ledger, log, future) == [[], []]
     wider = msgspec.structs.replace(hop, datasets=frozenset({"list", "old"}))
-    await take_in(ledger, RegisterTables(Parties(hops=(wider,))), by="kanri")
+    await take_in_by_two(ledger, RegisterTables(Parties(hops=(wider,))))
     await log.publish(ledger)
     assert await both(ledger, log, future) == [["SEK-REG-142"], ["SEK-REG-142"]]
 
@@ -129,7 +128,7 @@ async def test_an_edited_fact_is_told(ledger: Ledger, log: Log, tmp_path: Path) 
 
 async def test_a_fact_that_was_never_published_is_told(ledger: Ledger, log: Log) -> None:
     longer = Contract("c1", "h1", "業務委託契約", parse_period("2016年2月~2030年1月"))
-    await take_in(ledger, RegisterTables(Parties(contracts=(longer,))), by="kanri")
+    await take_in_by_two(ledger, RegisterTables(Parties(contracts=(longer,))))
     with pytest.raises(Fault, match="SEK-REG-148"):
         await attested_standing(ledger, "list", AFTER, log.confirms)
     await log.publish(ledger)
@@ -140,7 +139,7 @@ async def test_a_row_beside_the_leaf_does_not_date_an_approval_back(
     ledger: Ledger, log: Log, tmp_path: Path
 ) -> None:
     hop: Hop = msgspec.structs.replace(TABLES.parties.hops[1], approval=None)
-    await take_in(ledger, RegisterTables(Parties(hops=(hop,))), by="kanri")
+    await take_in_by_two(ledger, RegisterTables(Parties(hops=(hop,))))
     async with ledger.read() as connection:
         query = entrustments.select().with_only_columns(entrustments.c.leaf_hash)
         shown = await connection.scalar(query.where(entrustments.c.hop == "h2"))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from register.register_examples import TABLES, fill
+from register.register_examples import TABLES, fill, take_in_by_two
 from sekisho.faults import Fault
 from sekisho.ledger import Ledger
 from sekisho.register.erasure import (
@@ -21,7 +21,6 @@ from sekisho.register.erasure import (
     sweep,
 )
 from sekisho.register.facts import ErasureCountersigned
-from sekisho.register.intake import take_in
 from sekisho.register.parties import Colour, Contract, Hop, Parties
 from sekisho.register.periods import parse_period
 from sekisho.register.standing import LockedDataset, standing
@@ -127,7 +126,7 @@ async def test_a_renewed_contract_takes_the_task_back(ledger: Ledger) -> None:
     await fill(ledger)
     await sweep(ledger, AFTER)
     renewed = Contract("c3", "h1", "業務委託契約", parse_period("2023年3月~2023年6月"))
-    await take_in(ledger, RegisterTables(Parties(contracts=(renewed,))), by="kanri")
+    await take_in_by_two(ledger, RegisterTables(Parties(contracts=(renewed,))))
     assert await tasks(ledger, AFTER) == {}
     assert len(await sweep(ledger, date(2023, 7, 1))) == 3
 

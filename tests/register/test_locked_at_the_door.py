@@ -11,9 +11,9 @@ import pytest
 
 from checkpoint_under_test import SCHEMA, Checkpoint
 from checkpoint_under_test import register as fill
+from register.register_examples import take_in_by_two
 from sekisho.demo.servers import PostgresServer, postgres_server
 from sekisho.people.credentials import enrol
-from sekisho.register.intake import take_in
 from sekisho.register.parties import Hop, LegalPerson, Parties
 from sekisho.register.periods import parse_period
 from sekisho.register.records import read_tables
@@ -75,7 +75,7 @@ async def change(checkpoint: Checkpoint, name: str) -> str:
             persons=(LegalPerson("middle", "仲介"),), hops=(first, second), contracts=(passed_on,)
         )
         new, code = RegisterTables(parties), "SEK-REG-142"
-    await take_in(checkpoint.ledger, new, by="kanri")
+    await take_in_by_two(checkpoint.ledger, new)
     return code
 
 

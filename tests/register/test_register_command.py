@@ -17,6 +17,7 @@ from sekisho.demo.servers import PostgresServer, postgres_server
 from sekisho.faults import Fault
 from sekisho.ledger.leaf import FACTS_BY_NAME
 from sekisho.people.facts import PersonAdded
+from sekisho.register.changes import agree, waiting
 from sekisho.register.tables_io import read_register, write_register
 from sekisho.service.service import create_state, open_ledger
 from sekisho.service.settings import Settings, read_settings
@@ -36,10 +37,26 @@ def run(state: Path, *arguments: object, ok: bool = True) -> Result:
     return result
 
 
+def agreed(state: Path) -> None:
+    """A second person agrees to all that waits."""
+
+    async def act() -> None:
+        async with open_ledger(state, read_settings(state)) as ledger:
+            for one in await waiting(ledger, 100):
+                await agree(ledger, one.proposal, by="fuku")
+
+    asyncio.run(act())
+
+
 @pytest.mark.parametrize("name", ["register.yaml", "register.xlsx", "register"])
 def test_what_is_taken_in_comes_out_again(state: Path, tmp_path: Path, name: str) -> None:
     write_register(TABLES, tmp_path / name)
-    assert "17 rows were new" in run(state, "import", tmp_path / name, "--by", "kanri").stdout
+    said = run(state, "import", tmp_path / name, "--by", "kanri").stdout
+    assert "12 rows were new" in said
+    assert "wait for a second person (1 proposals)" in said
+    assert "c2: h2 2016年2月~" in run(state, "waits").stdout
+    agreed(state)
+    assert "Nothing waits" in run(state, "waits").stdout
     assert "0 rows were new" in run(state, "import", tmp_path / name, "--by", "kanri").stdout
     out = tmp_path / f"out-{name}"
     run(state, "export", out)
@@ -62,10 +79,11 @@ def test_one_wrong_cell_and_nothing_is_taken_in(state: Path, tmp_path: Path) -> 
 def test_a_file_may_name_what_is_registered_already(state: Path, tmp_path: Path) -> None:
     write_register(TABLES, tmp_path / "r.yaml")
     run(state, "import", tmp_path / "r.yaml", "--by", "kanri")
+    agreed(state)
     more = tmp_path / "more"
     more.mkdir()
     (more / "contracts.csv").write_text("id,hop,kind,period\nc3,h1,業務委託契約,2023年2月~\n")
-    assert "1 rows were new" in run(state, "import", more, "--by", "kanri").stdout
+    assert "wait for a second person (1 proposals)" in run(state, "import", more, "--by", "kanri").stdout
     (more / "contracts.csv").write_text("id,hop,kind,period\nc4,h7,業務委託契約,2023年2月~\n")
     assert "SEK-REG-169" in run(state, "import", more, "--by", "kanri", ok=False).stderr
 
@@ -75,6 +93,7 @@ def test_how_all_stands_before_and_after_the_contract(
 ) -> None:
     write_register(TABLES, tmp_path / "r.yaml")
     run(state, "import", tmp_path / "r.yaml", "--by", "kanri")
+    agreed(state)
     before = run(state, "show", "--on", "2023-01-31", "--gaps").stdout
     assert "farm  みつばさ養蜂園  red  entrusting, member_body" in before
     assert "SEK-REG-144" in before  # described, and nowhere to be opened yet
@@ -127,6 +146,7 @@ def test_a_campaign_from_its_opening_to_its_last_gap(state: Path, tmp_path: Path
 def test_the_graph_is_printed(state: Path, tmp_path: Path) -> None:
     write_register(TABLES, tmp_path / "r.yaml")
     run(state, "import", tmp_path / "r.yaml", "--by", "kanri")
+    agreed(state)
     drawn = run(state, "graph", "--on", "2022-06-01").stdout
     assert drawn.startswith("flowchart LR\n")
     assert 'p_call -- "h2: みつばさ養蜂園" --> p_data' in drawn

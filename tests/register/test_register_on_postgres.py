@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from register.register_examples import DAY, TABLES, fill
+from register.register_examples import DAY, TABLES, fill, take_in_by_two
 from sekisho.demo.servers import postgres_server
 from sekisho.ledger import KeyRing, Ledger
 from sekisho.register.attested import attested_standing
 from sekisho.register.campaigns import answer, read_progress
 from sekisho.register.erasure import certify, countersign, read_tasks, sweep
 from sekisho.register.facts import CampaignAnswered, CampaignOpened
-from sekisho.register.intake import take_in
 from sekisho.register.overview import read_overview
 from sekisho.register.parties import Colour
 from sekisho.register.profiles import Bound, Certificate, Demand, Measure, Profiles
@@ -35,7 +34,7 @@ async def test_a_register_from_its_import_to_the_erasure(tmp_path: Path) -> None
                 profiles=Profiles((Demand("farm", "days", Bound.MOST, 7),), (Measure("call", "days", 9),)),
                 certificates=(Certificate("call", "ISMS", AFTER),),
             )
-            await take_in(ledger, more, by="kanri")
+            await take_in_by_two(ledger, more)
             async with ledger.read() as connection:
                 held = await read_tables(connection)
                 found = await standing(connection, "list", DAY)

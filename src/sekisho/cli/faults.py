@@ -46,3 +46,8 @@ NO_CERTIFICATE = fault_kind(
     ja="{party} による {dataset} の消去証明がないか、消去の対象ではありません。何も記録していません。"
     "`sekisho register show` で確認できます。",
 )
+NOT_AN_EDITOR = fault_kind(
+    "SEK-CLI-021",
+    en="{person} does not keep the register: administrators and privacy officers do. Nothing was changed.",
+    ja="{person} は台帳の担当(管理者・個人情報保護担当)ではありません。何も変更していません。",
+)

@@ -16,17 +16,25 @@ from typing import Any, Final, TextIO, TypeVar
 import click
 import msgspec
 
+from sekisho.cli.agreement import agree, waits
 from sekisho.cli.client_acts import approve_hop, countersign
 from sekisho.cli.controls import controls, law
 from sekisho.cli.proof import must_be_known
 from sekisho.faults import Fault, Language, preferred_language
 from sekisho.ledger import Commitment, Erased, Ledger, Recorded
+from sekisho.ledger.leaf import kind_of
 from sekisho.people.ssh_keys import read_public_key
 from sekisho.register.campaigns import Progress, answer, read_answers, read_progress
 from sekisho.register.catalogue import find_catalogue, find_target, organisation_names
 from sekisho.register.changes import change_catalogue, change_target
 from sekisho.register.erasure import sweep as sweep_tasks
-from sekisho.register.facts import CampaignOpened, DatasetAdded, TargetAdded, TargetScanned
+from sekisho.register.facts import (
+    CampaignOpened,
+    DatasetAdded,
+    EntrustmentsProposed,
+    TargetAdded,
+    TargetScanned,
+)
 from sekisho.register.faults import FILE_UNREADABLE, UNKNOWN_TARGET
 from sekisho.register.graph import mermaid
 from sekisho.register.intake import take_in
@@ -61,6 +69,12 @@ _SAYS: Final[dict[str, dict[Language, str]]] = {
     "taken": {
         "en": "{facts} rows were new or different and are recorded.",
         "ja": "新しい、または変わった{facts}行を記録しました。",
+    },
+    "waits": {
+        "en": "Hops and contracts that open more wait for a second person ({proposals} proposals): `sekisho register"
+        " waits` shows them.",
+        "ja": "いまより多くを開く委託と契約は二人目の同意を待っています(提案{proposals}件)。"
+        "`sekisho register waits` で表示します。",
     },
     "rejected": {
         "en": "{faults} faults. Nothing was taken over.",
@@ -108,10 +122,12 @@ def register() -> None:
     """Who entrusted what to whom, where it stands, and until when."""
 
 
+register.add_command(agree)
 register.add_command(approve_hop)
 register.add_command(countersign)
 register.add_command(controls)
 register.add_command(law)
+register.add_command(waits)
 
 
 @register.command("import")
@@ -119,7 +135,9 @@ register.add_command(law)
 @_STATE
 @_BY
 def import_tables(path: Path, state: Path, by: str) -> None:
-    """Take in a folder of CSV files, an Excel workbook or a YAML document: all of it, or nothing."""
+    """Take in a folder of CSV files, an Excel workbook or a YAML document: all of it, or nothing.
+
+    Hops and contracts that open more than now wait for a second person."""
 
     async def run(ledger: Ledger) -> int:
         await must_be_known(ledger, by)
@@ -132,7 +150,10 @@ def import_tables(path: Path, state: Path, by: str) -> None:
             _say("rejected", error=True, faults=len(read.faults))
             return 1
         recorded = await take_in(ledger, read, by=by, file=path.name, sha256=_digest(path))
-        _say("taken", facts=max(len(recorded) - 1, 0))
+        waits = [one for one in recorded if one.fact == kind_of(EntrustmentsProposed).name]
+        _say("taken", facts=max(len(recorded) - 1 - len(waits), 0))
+        if waits:
+            _say("waits", proposals=len(waits))
         return 0
 
     sys.exit(_with_ledger(state, run))

@@ -186,14 +186,18 @@ class DatasetDescribed(Fact):
 
 @fact("register.tie_added", version=1)
 class TieAdded(Fact):
+    """`proposal` is as in `DatasetAdded`: a federation acts as the client itself, and so takes two to name."""
+
     kind: TieKind
     party: str
     other: str
+    proposal: str = ""
 
 
 @fact("register.entrustment_added", version=1)
 class EntrustmentAdded(Fact):
-    """A hop. `approved_by` and `approved_on` are what papers say of the client's approval, "" and None if nothing."""
+    """A hop. `approved_by` and `approved_on` are what papers say of the client's approval, "" and None if nothing.
+    `proposal` is as in `DatasetAdded`."""
 
     hop: str
     client: str
@@ -203,6 +207,7 @@ class EntrustmentAdded(Fact):
     began: date
     approved_by: str = ""
     approved_on: date | None = None
+    proposal: str = ""
 
 
 @fact("register.hop_approved", version=1)
@@ -218,13 +223,27 @@ class HopApproved(Fact):
 
 @fact("register.contract_added", version=1)
 class ContractAdded(Fact):
-    """`period` keeps the words and their reading: a later reader may read the words otherwise, the fact stays."""
+    """`period` keeps the words and their reading: a later reader may read the words otherwise, the fact stays.
+    `proposal` is as in `DatasetAdded`."""
 
     contract: str
     hop: str
     kind: str
     period: Period
     clauses: tuple[Clause, ...]
+    proposal: str = ""
+
+
+@fact("register.entrustments_proposed", version=1)
+class EntrustmentsProposed(Fact):
+    """Federations, hops and contracts that would open more than what stands now; they wait for a second person.
+    `replaces` is a digest of what stands now (`opening.state_of`), `file` says what they were read from."""
+
+    ties: tuple[TieAdded, ...]
+    hops: tuple[EntrustmentAdded, ...]
+    contracts: tuple[ContractAdded, ...]
+    replaces: str
+    file: str
 
 
 @fact("register.supervision_recorded", version=1)

@@ -1,18 +1,22 @@
-"""Register tables into facts: what is new or different, one fact per row, after the file was accepted as a whole."""
+"""Register tables into facts: what is new or different, one fact per row, after the file was accepted as a whole.
+
+What opens more than now waits for a second person instead, together (`opening`)."""
 
 import asyncio
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+from sqlalchemy import select
 
-from sekisho.ledger import Fact, Ledger, Recorded
+from sekisho.ledger import Connection, Fact, Ledger, Recorded
 from sekisho.register.facts import (
     CertificateStated,
     ContractAdded,
     DatasetDescribed,
     DemandStated,
     EntrustmentAdded,
+    EntrustmentsProposed,
     MeasureStated,
     OrganisationAdded,
     SupervisionRecorded,
@@ -20,21 +24,33 @@ from sekisho.register.facts import (
     TieAdded,
 )
 from sekisho.register.inventory import Dataset
-from sekisho.register.parties import Clause, Hop
+from sekisho.register.opening import Binding, opens, parts_of, proposed
+from sekisho.register.parties import Clause, Hop, Parties
 from sekisho.register.records import read_tables
+from sekisho.register.tables import catalogue_proposals
 from sekisho.register.tables_io import RegisterTables
 
 _TOGETHER: Final = 1000  # far below what the ledger lets wait
+_PROPOSAL_BYTES: Final = 40_000  # of the 64 KiB that a leaf may have
 
 
 async def take_in(
     ledger: Ledger, tables: RegisterTables, *, by: str, file: str = "", sha256: str = ""
 ) -> tuple[Recorded, ...]:
-    """Record what the tables change. Rows that the register has already are passed over, so that a file can be
-    taken in again: after a crash between two facts that completes it. Nothing is ever taken away."""
+    """Record what the tables change; what opens more than now is proposed to a second person. Rows that the register
+    has already, or that wait already, are passed over, so that a file can be taken in again: after a crash between
+    two facts that completes it. Nothing is ever taken away."""
     async with ledger.read() as connection:
         held = await read_tables(connection)
-    changes = list(changed(held, tables))
+        waits = await _waiting(ledger, connection)
+    changes, binding = [], []
+    for about, fact in changed(held, tables):
+        if isinstance(fact, Binding) and opens(held.parties, fact):
+            if fact not in waits:
+                binding.append(fact)
+        else:
+            changes.append((about, fact))
+    changes += [("register", proposal) for proposal in _proposals(held.parties, binding, file)]
     if not changes:
         return ()
     header = TablesTakenIn(file=file, sha256=sha256, rows=len(changes))
@@ -44,6 +60,35 @@ async def take_in(
         waiting = [ledger.record_soon(fact, by=by, about=about) for about, fact in some]
         recorded += await asyncio.gather(*waiting)
     return tuple(recorded)
+
+
+async def _waiting(ledger: Ledger, connection: Connection) -> list[Fact]:
+    """What is proposed and nobody agreed to yet."""
+    query = select(catalogue_proposals.c.seq).where(
+        catalogue_proposals.c.agreed == "", catalogue_proposals.c.target == ""
+    )
+    found: list[Fact] = []
+    for seq in await connection.scalars(query):
+        [recorded] = await ledger.facts(seq, 1)
+        fact = recorded.typed()
+        if isinstance(fact, EntrustmentsProposed):
+            found += [part for _, part in parts_of(fact)]
+    return found
+
+
+def _proposals(held: Parties, facts: list[Binding], file: str) -> Iterator[EntrustmentsProposed]:
+    """Each small enough for a leaf."""
+    together: list[Binding] = []
+    size = 0
+    for fact in facts:
+        bytes_of = len(msgspec.json.encode(fact))
+        if together and size + bytes_of > _PROPOSAL_BYTES:
+            yield proposed(held, together, file)
+            together, size = [], 0
+        together.append(fact)
+        size += bytes_of
+    if together:
+        yield proposed(held, together, file)
 
 
 def changed(held: RegisterTables, new: RegisterTables) -> Iterator[tuple[str, Fact]]:

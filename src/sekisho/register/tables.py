@@ -22,6 +22,7 @@ from sekisho.register.facts import (
     DatasetDescribed,
     DemandStated,
     EntrustmentAdded,
+    EntrustmentsProposed,
     EraseTaskOpened,
     ErasureCertified,
     ErasureCountersigned,
@@ -74,7 +75,7 @@ datasets = Table(
 )
 
 # `seq` is where the fact of the proposal is; what it proposes is read from there. A change of the target itself has
-# no `dataset`.
+# no `dataset`; one of hops and contracts has no `target` either.
 catalogue_proposals = Table(
     "catalogue_proposals",
     metadata,
@@ -294,8 +295,7 @@ def _target(write: Writes, fact: TargetAdded, recorded: Recorded) -> None:
     row = {**values_of(fact), "host_keys": "\n".join(fact.host_keys)}
     proposal = row.pop("proposal")
     write.upsert(targets, {"target": row.pop("target")}, row)
-    if proposal:
-        write.update(catalogue_proposals, {"proposal": proposal}, {"agreed": recorded.by})
+    _agreed(write, proposal, recorded)
 
 
 @projects(DatasetAdded)
@@ -312,8 +312,7 @@ def _dataset(write: Writes, fact: DatasetAdded, recorded: Recorded) -> None:
             "tables": msgspec.json.encode(fact.tables),
         },
     )
-    if fact.proposal:
-        write.update(catalogue_proposals, {"proposal": fact.proposal}, {"agreed": recorded.by})
+    _agreed(write, fact.proposal, recorded)
 
 
 @projects(CatalogueProposed)
@@ -324,6 +323,16 @@ def _catalogue_proposed(write: Writes, fact: CatalogueProposed, recorded: Record
 @projects(TargetProposed)
 def _target_proposed(write: Writes, fact: TargetProposed, recorded: Recorded) -> None:
     _proposed(write, recorded, "", fact.change.target)
+
+
+@projects(EntrustmentsProposed)
+def _entrustments_proposed(write: Writes, fact: EntrustmentsProposed, recorded: Recorded) -> None:
+    _proposed(write, recorded, "", "")
+
+
+def _agreed(write: Writes, proposal: str, recorded: Recorded) -> None:
+    if proposal:
+        write.update(catalogue_proposals, {"proposal": proposal}, {"agreed": recorded.by})
 
 
 def _proposed(write: Writes, recorded: Recorded, dataset: str, target: str) -> None:
@@ -362,6 +371,7 @@ def _description(write: Writes, fact: DatasetDescribed, recorded: Recorded) -> N
 def _tie(write: Writes, fact: TieAdded, recorded: Recorded) -> None:
     key = {"kind": fact.kind.value, "party": fact.party, "other": fact.other}
     write.upsert(ties, key, {"recorded": recorded.at})
+    _agreed(write, fact.proposal, recorded)
 
 
 @projects(EntrustmentAdded)
@@ -380,6 +390,7 @@ def _entrustment(write: Writes, fact: EntrustmentAdded, recorded: Recorded) -> N
             "leaf_hash": recorded.leaf_hash.hex(),
         },
     )
+    _agreed(write, fact.proposal, recorded)
 
 
 @projects(HopApproved)
@@ -402,6 +413,7 @@ def _contract(write: Writes, fact: ContractAdded, recorded: Recorded) -> None:
             "clauses": msgspec.json.encode(fact.clauses),
         },
     )
+    _agreed(write, fact.proposal, recorded)
 
 
 @projects(SupervisionRecorded)

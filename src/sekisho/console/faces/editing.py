@@ -1,7 +1,8 @@
 """Editing the register: each sheet of it as a list and a form, targets, the catalogue of a dataset, and scans.
 
 A form has the columns of the sheet that a file would have, is read by the same reader, and comes back as it was
-written when a cell is wrong. What masks a dataset less, or reaches more, becomes a proposal for a second person.
+written when a cell is wrong. What masks a dataset less, reaches more, or lasts longer, becomes a proposal for a second
+person.
 
 Longer than other faces: the forms of one editor share one reader, one way back and one list of errors.
 """
@@ -27,6 +28,7 @@ from sekisho.console.viewer import ActorDep, HouseDep, Viewer
 from sekisho.console.words import gettext_in, marked
 from sekisho.faults import Fault, FaultKind
 from sekisho.ledger import Commitment, Erased
+from sekisho.ledger.leaf import kind_of
 from sekisho.ledger.vault import CHECKPOINT
 from sekisho.people.ssh_keys import read_public_key
 from sekisho.register import faults as register_faults
@@ -39,7 +41,7 @@ from sekisho.register.catalogue import (
     organisation_names,
 )
 from sekisho.register.changes import agree, change_catalogue, change_target
-from sekisho.register.facts import ScanKept, TableEntry, TargetAdded, TargetScanned
+from sekisho.register.facts import EntrustmentsProposed, ScanKept, TableEntry, TargetAdded, TargetScanned
 from sekisho.register.grids import LIST_MARK, Line
 from sekisho.register.intake import take_in
 from sekisho.register.proposal import Proposal, ProposedColumn, ProposedDataset, ProposedTable, propose
@@ -53,6 +55,7 @@ from sekisho.text.items import ITEMS
 face: Final = Face("register")
 _Viewer = Annotated[Viewer, Depends(Needs("register", Page.REGISTER))]
 _SHEETS: Final = {sheet.name: sheet for sheet in SHEETS}
+_PROPOSED: Final = kind_of(EntrustmentsProposed).name
 _SCAN_SECONDS: Final = 120
 _MOST_LINES: Final = 500
 # In Japanese a column is called what a file of the register calls it.
@@ -217,8 +220,9 @@ async def write_row(
         return render(
             request, "row.html", viewer, status=400, sheet=of.name, fields=fields, row=row, faults=rest
         )
-    await take_in(house.ledger, read, by=viewer.person, file="console")
-    return back_to(f"/register/edit/sheets/{of.name}")
+    recorded = await take_in(house.ledger, read, by=viewer.person, file="console")
+    waits = any(one.fact == _PROPOSED for one in recorded)
+    return back_to("/register" if waits else f"/register/edit/sheets/{of.name}")
 
 
 def _at_field(fault: Fault, viewer: Viewer) -> str:
@@ -541,7 +545,7 @@ async def _change(
 
 @face.pages.post("/register/edit/proposals/{proposal}")
 async def agree_to(house: HouseDep, viewer: ActorDep, proposal: str) -> RedirectResponse:
-    """Be the second person for a change of the catalogue or of a target."""
+    """Be the second person for a change of the catalogue, of a target, or of hops and contracts."""
     _must_edit(viewer)
     await agree(house.ledger, proposal, by=viewer.person)
     return back_to("/register")

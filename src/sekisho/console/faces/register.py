@@ -3,10 +3,9 @@
 What is here names tables, columns and contracts, and never a data subject.
 """
 
-import hashlib
 import secrets
 from datetime import date, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from fastapi import Depends, Form, Request
@@ -29,13 +28,12 @@ from sekisho.gate.refusal import Refusal
 from sekisho.gate.standing import read_standing
 from sekisho.gate.tables import policy_proposals
 from sekisho.people.roles import Role
-from sekisho.register.catalogue import Dataset, Target, find_catalogue
-from sekisho.register.changes import state_of
+from sekisho.register.changes import waiting
 from sekisho.register.erasure import read_tasks
-from sekisho.register.facts import CatalogueProposed, TableEntry, TargetProposed
+from sekisho.register.facts import TableEntry
 from sekisho.register.records import find_dataset
 from sekisho.register.standing import LockedDataset, dataset_oversight, standing
-from sekisho.register.tables import catalogue_proposals, datasets, targets
+from sekisho.register.tables import datasets, targets
 
 face: Final = Face("register")
 _Viewer = Annotated[Viewer, Depends(Needs("register", Page.REGISTER))]
@@ -83,12 +81,13 @@ class EraseLine(BaseModel):
 
 
 class ChangeLine(BaseModel):
-    """A change of the catalogue or of a target that waits for a second person. `loosens` names what would be reached,
-    shown or counted less than now, or what of the target differs and how; `own`: the viewer proposed it."""
+    """A change that waits for a second person: of a catalogue ("dataset"), of a target, or of hops and contracts
+    ("entrustments"). `loosens` names what would be reached, shown or counted less than now, or what differs and how;
+    `own`: the viewer proposed it."""
 
     proposal: str
     about: str
-    of_target: bool
+    of: Literal["dataset", "target", "entrustments"]
     proposer: Someone
     proposed: datetime
     reason: str
@@ -176,53 +175,22 @@ async def read_register(house: HouseDep, viewer: _Viewer) -> RegisterView:
 
 
 async def _changes(house: House, viewer: Viewer) -> list[ChangeLine]:
-    open_ones = select(catalogue_proposals).where(catalogue_proposals.c.agreed == "")
+    found = await waiting(house.ledger, PAGE)
     async with house.ledger.read() as connection:
-        rows = (
-            await connection.execute(open_ones.order_by(catalogue_proposals.c.seq.desc()).limit(PAGE))
-        ).all()
-        names = await read_names(connection, {row.proposer for row in rows})
-        held: dict[str, Dataset] = {}
-        servers: dict[str, Target] = {}
-        for target in {row.target for row in rows}:
-            catalogue = await find_catalogue(connection, target)
-            held |= {one.dataset: one for one in catalogue.datasets} if catalogue else {}
-            servers |= {target: catalogue.target} if catalogue else {}
-    lines = []
-    for row in rows:
-        [recorded] = await house.ledger.facts(row.seq, 1)
-        fact = recorded.typed()
-        now = held.get(row.dataset) if row.dataset else servers.get(row.target)
-        # One that its dataset or target has overtaken can never be agreed to.
-        if not isinstance(fact, CatalogueProposed | TargetProposed) or fact.replaces != state_of(now):
-            continue
-        of_target = isinstance(fact, TargetProposed)
-        line = ChangeLine(
-            proposal=row.proposal,
-            about=recorded.about,
-            of_target=of_target,
-            proposer=names.someone(row.proposer),
-            proposed=row.proposed,
-            reason=fact.reason,
-            loosens=[_difference(now, fact, field) for field in fact.differs]
-            if isinstance(fact, TargetProposed)
-            else list(fact.loosens),
-            own=row.proposer == viewer.person,
+        names = await read_names(connection, {one.proposer for one in found})
+    return [
+        ChangeLine(
+            proposal=one.proposal,
+            about=one.about,
+            of=one.of,
+            proposer=names.someone(one.proposer),
+            proposed=one.proposed,
+            reason=one.reason,
+            loosens=list(one.opens),
+            own=one.proposer == viewer.person,
         )
-        lines.append(line)
-    return lines
-
-
-def _difference(now: Dataset | Target | None, proposed: TargetProposed, field: str) -> str:
-    """What a second person compares: values, and of certificates and keys their digests."""
-
-    def said(value: object) -> str:
-        text = "\n".join(value) if isinstance(value, tuple) else str(value)
-        if field not in ("tls_ca", "host_keys") or not text:
-            return text or "–"
-        return f"SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"
-
-    return f"{field}: {said(getattr(now, field))} → {said(getattr(proposed.change, field))}"
+        for one in found
+    ]
 
 
 class ColumnLine(BaseModel):
