@@ -13,6 +13,7 @@ from sekisho.gate import faults as gate_faults
 from sekisho.people import faults as people_faults
 from sekisho.register import faults as register_faults
 from sekisho.relay.record import faults as record_faults
+from sekisho.watch import faults as watch_faults
 
 
 class FaultAnswer(BaseModel):
@@ -53,6 +54,8 @@ _STATUS: Final[dict[FaultKind, int]] = {
     gate_faults.NO_TICKET: 404,
     people_faults.NO_SUCH_PERSON: 404,
     console_faults.TOO_LARGE: 413,
+    watch_faults.NO_SOURCE: 401,
+    watch_faults.SOURCE_BUSY: 503,
     console_faults.TOO_MANY_STREAMS: 503,
 }
 

@@ -32,6 +32,7 @@ from sekisho.console.faces import (
     editing,
     entrance,
     extract,
+    ingest,
     live,
     notices,
     openid,
@@ -171,6 +172,7 @@ def console_app(house: House) -> FastAPI:
     app.include_router(entrance.router)
     app.include_router(openid.router)
     app.include_router(workspace.doors)
+    app.include_router(ingest.doors)
     for face in FACES:
         app.include_router(face.face.pages)
         app.include_router(face.face.api)

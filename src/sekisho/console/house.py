@@ -27,6 +27,7 @@ from sekisho.relay.browser import BrowserDoor
 from sekisho.relay.endings import Door
 from sekisho.relay.record.recordings import Recordings
 from sekisho.relay.workspace.rooms import Workspaces
+from sekisho.watch.ingest.intake import Intake
 
 GLASS_BROKEN: Final = "gate.glass_broken"  # a log event
 _log: Final = structlog.get_logger()
@@ -72,6 +73,7 @@ class House:
     passes: Challenges[SocketPass] = field(default_factory=lambda: Challenges(time.monotonic))
     openid: tuple[OpenIdDesk, ...] = ()
     doors: tuple[Door, ...] = ()
+    intake: Intake | None = None
     alarm: Alarm = _sound
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     # Set before the server stops: streams of events end by themselves then. `streams` are the open ones.

@@ -61,6 +61,8 @@ from sekisho.service.openid import providers
 from sekisho.service.published import LogFolder
 from sekisho.service.settings import SETTINGS_FILE, Settings, read_settings, split_address, write_settings
 from sekisho.service.web import bound, serving
+from sekisho.watch.ingest.intake import Intake
+from sekisho.watch.ingest.listener import SyslogListener
 from sekisho.watch.telling import telling as telling_of
 from sekisho.watch.watcher import Watcher
 from sekisho.witness.client import WitnessClient, collect
@@ -103,6 +105,7 @@ class Service:
     console: tuple[str, int]
     ssh: tuple[str, int] | None
     ssh_door: SshDoor | None
+    syslog: tuple[str, int] | None = None
 
 
 def create_state(state: Path, settings: Settings) -> VerifierKey:
@@ -199,6 +202,8 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             rooms.opener = partial(open_target, authority=authority, ledger=ledger)
             browser.openers[SSH_DOOR] = partial(open_shell, authority=authority, ledger=ledger)
             house = replace(house, doors=(*house.doors, ssh_door))
+        intake = Intake(ledger, secret)
+        house = replace(house, intake=intake)
         outbox = Outbox(
             ledger,
             house.notices,
@@ -234,6 +239,10 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             listened = [postgres]
             if ssh_door is not None:
                 listened.append(group.create_task(_listen(ssh_door.serve, settings.ssh_listen)))
+            syslog = None
+            if settings.watch.syslog_listen:
+                syslog = SyslogListener(intake, certificates.server, certificates.key)
+                listened.append(group.create_task(_listen(syslog.serve, settings.watch.syslog_listen)))
             housing = group.create_task(rooms.run())
             try:
                 yield Service(
@@ -247,8 +256,9 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                     recordings=recordings,
                     log_key=signer.key,
                     postgres=await _first(door.address, postgres),
-                    ssh=await _first(ssh_door.address, listened[-1]) if ssh_door is not None else None,
+                    ssh=await _first(ssh_door.address, listened[1]) if ssh_door is not None else None,
                     ssh_door=ssh_door,
+                    syslog=await _first(syslog.address, listened[-1]) if syslog is not None else None,
                     console=console,
                 )
             finally:

@@ -148,7 +148,7 @@ class Engine:
         for detector in self._detectors:
             if detector.sweep is None or not (new_day or detector.hourly):
                 continue
-            quiet = Observation(at=now, kind="beat", ref=o.ref)
+            quiet = Observation(at=now, kind="beat", ref=o.ref, part=o.part)
             for key, finding in detector.sweep(self._memories[detector.name], now, known):
                 self._weigh(detector, finding, key, quiet, alarms)
         if new_day:
@@ -201,7 +201,8 @@ class Engine:
         if len(self._told) < _TOLD or told is not None:
             self._told[place] = (day, score)
         # A sweep can find several at one moment: the key tells them apart.
-        name = f"a-{o.ref}-{detector.number}" + (f"-{crc32(key.encode()):08x}" if swept else "")
+        where = f"{o.ref}.{o.part}" if o.part else f"{o.ref}"
+        name = f"a-{where}-{detector.number}" + (f"-{crc32(key.encode()):08x}" if swept else "")
         alarms.append(
             Alarm(
                 alarm=name,

@@ -1,5 +1,7 @@
 """What the watch can record. Times are microseconds since 1970, UTC."""
 
+import msgspec
+
 from sekisho.ledger import Commitment, Fact, fact
 
 
@@ -101,7 +103,7 @@ class AlertEscalated(Fact):
 
 @fact("watch.response_taken", version=1)
 class ResponseTaken(Fact):
-    """What followed upon an alert by policy: "end_session", "close_ticket" or "freeze"."""
+    """What followed upon an alert by policy: "end_session", "close_ticket", "freeze", "approval" or "budget"."""
 
     alert: str
     what: str
@@ -132,3 +134,75 @@ class MuteEnded(Fact):
 
     request: str
     reason: str
+
+
+@fact("watch.source_registered", version=1)
+class SourceRegistered(Fact):
+    """A log source may deliver from here on; registered again, it is changed. `kind` is "http" or "syslog".
+
+    `product`, `service` and `category` are Sigma's words for what it logs; `mapping` is the TOML text that says which
+    column is what. `certificate` is the source's own, DER in hex, for TLS; `generation` counts its tokens: a new one
+    voids those before. It is raised when the source is silent for `silence_minutes` (0: for three of its pauses)."""
+
+    source: str
+    kind: str
+    product: str
+    service: str
+    category: str
+    mapping: str
+    certificate: str
+    generation: int
+    silence_minutes: int
+
+
+@fact("watch.source_ended", version=1)
+class SourceEnded(Fact):
+    """The source delivers no more: its token and certificate open nothing."""
+
+    source: str
+    reason: str
+
+
+@fact("watch.events_received", version=1)
+class EventsReceived(Fact):
+    """Rows of a log source, whole in the confidential part `segment`: what the watch made of them is made of it again.
+
+    `digest` is a keyed hash by which the same batch is known again. `first` and `last` are the source's own numbers
+    of the rows, 0 when it has none; `missing` is how many of its numbers were left out before. `unread` rows are of
+    no kind that the watch knows: only rules look at them. `ahead` is by how many seconds a row was of the future."""
+
+    source: str
+    digest: str
+    first: int
+    last: int
+    rows: int
+    unread: int
+    missing: int
+    ahead: int
+    segment: Commitment
+
+
+class RuleMistake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a Sigma rule is not in force."""
+
+    path: str
+    line: int
+    reason: str
+
+
+@fact("watch.rules_read", version=1)
+class RulesRead(Fact):
+    """So many Sigma rules are in force from here on; `mistakes` are the first of `refused` that are not."""
+
+    rules: int
+    refused: int
+    mistakes: tuple[RuleMistake, ...]
+
+
+@fact("watch.export_refused", version=1)
+class ExportRefused(Fact):
+    """The receiver of the export takes the fact of index `line` never: it was left out."""
+
+    line: int
+    to: str
+    status: int

@@ -41,3 +41,30 @@ BAD_ROWS = fault_kind(
     en="{path} cannot be read as a log: {reason}. Nothing of it was looked at; correct it, or give a mapping.",
     ja="{path} をログとして読めません: {reason}。何も調べていません。修正するか、対応表を指定してください。",
 )
+BAD_SYSLOG = fault_kind(
+    "SEK-WATCH-008",
+    en="The connection does not speak syslog: {reason}. It was closed; what came before is kept, the rest must be sent "
+    "again.",
+    ja="syslog として読めません: {reason}。接続を閉じました。それまでの分は保存済みです。残りは再送してください。",
+)
+NO_SOURCE = fault_kind(
+    "SEK-WATCH-009",
+    en="No log source may deliver with this. Nothing was kept; see `sekisho watch sources`.",
+    ja="この認証情報で送信できるログ源はありません。何も保存されていません。"
+    "`sekisho watch sources` で確認してください。",
+)
+BAD_SOURCE = fault_kind(
+    "SEK-WATCH-010",
+    en="This log source cannot be registered: {reason}. Nothing was recorded.",
+    ja="このログ源は登録できません: {reason}。何も記録されていません。",
+)
+BAD_BATCH = fault_kind(
+    "SEK-WATCH-011",
+    en="Row {row} cannot be read: {reason}. Nothing of the batch was kept; correct it and send it again.",
+    ja="{row} 行目を読めません: {reason}。この送信分は何も保存されていません。修正して再送してください。",
+)
+SOURCE_BUSY = fault_kind(
+    "SEK-WATCH-012",
+    en="More comes from {source} than can be kept now. Nothing of this batch was kept; send it again later.",
+    ja="{source} からの送信が多すぎます。この送信分は何も保存されていません。後で再送してください。",
+)

@@ -12,6 +12,9 @@ device.csv, file.csv, email.csv, http.csv), or a mapping file of the user's:
     LOGIN_OK = "logon"
     [constants]          # where a column says nothing
     client = "minato"
+    [[patterns]]         # where a line of text says it: named groups are our names
+    match = 'Accepted \\S+ for (?P<actor>\\S+) from (?P<place>\\S+)'
+    kind = "logon"
 
 A time without a zone is local. Rows need not be sorted within the last `WINDOW` of a file; whatever comes later than
 that counts as of then.
@@ -28,37 +31,67 @@ from typing import IO, Any, Final, get_args
 from zlib import crc32
 
 import msgspec
+from sigma.policy import default_policy
 
 from sekisho.faults import Fault
 from sekisho.watch.faults import BAD_ROWS
 from sekisho.watch.observation import Kind, Observation
 
 WINDOW: Final = 50_000  # rows of one file that are put in order
+_SHAPES: Final = 1_000
 Row = dict[str, Any]
 _KINDS: Final = frozenset(get_args(Kind))
 _FIELDS: Final = frozenset(field.name for field in msgspec.structs.fields(Observation))
 _NUMBERS: Final = frozenset({"persons", "rows", "size", "expected", "low", "high"})
 
 
+class Pattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A regular expression (RE2's: linear, whatever the line holds) that is looked for in a column. Where it is found,
+    the row is of this kind, and the expression's named groups say the rest."""
+
+    match: str
+    kind: str
+    column: str = "message"
+
+
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`columns`: our name -> column; `kinds`: the column's value -> our kind; `constants`: our name -> value."""
+    """`columns`: our name -> column; `kinds`: the column's value -> our kind; `constants`: our name -> value;
+    `patterns`: for lines of text, the first that is found counts."""
 
     columns: dict[str, str] = {}
     kinds: dict[str, str] = {}
     constants: dict[str, str | int] = {}
+    patterns: tuple[Pattern, ...] = ()
 
 
 def read_mapping(path: Path) -> Mapping:
     """Raises Fault BAD_ROWS."""
     try:
-        mapping = msgspec.toml.decode(path.read_bytes(), type=Mapping)
-    except (OSError, msgspec.MsgspecError) as error:
+        return mapping_of(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise Fault(BAD_ROWS, path=path, reason=str(error)) from error
-    unknown = [name for name in (*mapping.columns, *mapping.constants) if name not in _FIELDS]
-    unknown += [kind for kind in mapping.kinds.values() if kind not in _KINDS]
+
+
+def mapping_of(text: str) -> Mapping:
+    """The mapping that a TOML text stands for; none for an empty one. Raises ValueError."""
+    mapping = msgspec.toml.decode(text, type=Mapping)
+    patterns = [(one, _expression(one)) for one in mapping.patterns]
+    names = [*mapping.columns, *mapping.constants]
+    unknown = [name for name in names if name not in _FIELDS]
+    unknown += [name for _, found in patterns for name in found.groupindex if name not in _FIELDS]
+    kinds = [*mapping.kinds.values(), *(one.kind for one in mapping.patterns)]
+    unknown += [kind for kind in kinds if kind not in _KINDS]
     if unknown:
-        raise Fault(BAD_ROWS, path=path, reason=f"unknown: {', '.join(unknown)}")
+        raise ValueError(f"unknown: {', '.join(unknown)}")
     return mapping
+
+
+def _expression(pattern: Pattern) -> Any:
+    engine = default_policy.regex_engine
+    try:
+        return engine.compile(pattern.match, 0)
+    except engine.error as error:
+        raise ValueError(f"the expression {pattern.match!r} is not one of RE2: {error}") from error
 
 
 # Our name -> the columns that mean it in logs that we know, the first that is there counts.
@@ -133,17 +166,42 @@ def _sorted(observations: Iterator[Observation]) -> Iterator[tuple[int, Observat
         yield at, first
 
 
+class RowReader:
+    """Reads rows of any columns; how rows with the same columns are read is worked out once. `name` is a file's name
+    up to its first dot, which may say what its rows are."""
+
+    def __init__(self, mapping: Mapping, *, zone: int, name: str = "") -> None:
+        self._mapping = mapping
+        self._stem = _STEMS.get(name.lower())
+        self._time = _times(zone)
+        self._patterns = [(one, _expression(one)) for one in mapping.patterns]
+        self._known: dict[tuple[str, ...], _Columns] = {}
+
+    def read(self, row: Row) -> Observation | None:
+        """None for a row that says nothing to the watch. Raises ValueError, TypeError or KeyError."""
+        return self._columns(row).read(row)
+
+    def about(self, row: Row) -> dict[str, str]:
+        """Who acted, where and for whom, also in a row that is no observation; for rules."""
+        return self._columns(row).about(row)
+
+    def _columns(self, row: Row) -> "_Columns":
+        present = tuple(row)
+        found = self._known.get(present)
+        if found is None:
+            if len(self._known) >= _SHAPES:  # JSON rows can differ without end
+                self._known.clear()
+            found = _Columns(row, self._mapping, self._stem, self._time, self._patterns)
+            self._known[present] = found
+        return found
+
+
 def _read(path: Path, mapping: Mapping, zone: int) -> Iterator[Observation]:
-    reader: _Reader | None = None
-    names: tuple[str, ...] = ()
+    reader = RowReader(mapping, zone=zone, name=path.name.partition(".")[0])
     number = 0
     try:
         for row in _rows(path):
             number += 1
-            # JSON rows differ from each other; those of a table don't.
-            present = tuple(row)
-            if reader is None or present != names:
-                names, reader = present, _Reader(path, row, mapping, zone)
             observation = reader.read(row)
             if observation is not None:
                 yield observation
@@ -168,7 +226,7 @@ def _rows(path: Path) -> Iterator[Row]:
             with _text(path) as file:
                 for line in file:
                     if line.strip():
-                        yield _flat(decoder.decode(line))
+                        yield flat(decoder.decode(line))
         case other:
             raise ValueError(
                 f"{other or 'no'} suffix: use .csv, .tsv, .jsonl, .ndjson, .json or .parquet (.gz)"
@@ -185,21 +243,28 @@ def _text(path: Path) -> Iterator[IO[str]]:
             yield file
 
 
-def _flat(row: Row, prefix: str = "") -> Row:
+def flat(row: Row, prefix: str = "") -> Row:
     """Nested objects as dotted names, as OCSF's are written in tables."""
-    flat: Row = {}
+    found: Row = {}
     for name, value in row.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
+            found |= flat(value, f"{prefix}{name}.")
         else:
-            flat[prefix + name] = value
-    return flat
+            found[prefix + name] = value
+    return found
 
 
-class _Reader:
-    """How the rows of one file with these columns are read."""
+class _Columns:
+    """How rows with these columns are read."""
 
-    def __init__(self, path: Path, row: Row, mapping: Mapping, zone: int) -> None:
+    def __init__(
+        self,
+        row: Row,
+        mapping: Mapping,
+        stem: Kind | None,
+        time: Callable[[Any], int],
+        patterns: list[tuple[Pattern, Any]],
+    ) -> None:
         self._columns: list[tuple[str, str]] = []
         for name, aliases in _ALIASES.items():
             column = mapping.columns.get(name) or next((alias for alias in aliases if alias in row), None)
@@ -211,16 +276,34 @@ class _Reader:
         self._at = at
         self._kind_column = mapping.columns.get("kind") or next((a for a in _ALIASES["kind"] if a in row), "")
         self._mapping = mapping
-        self._stem = _STEMS.get(path.name.partition(".")[0].lower())
+        self._stem = stem
+        self._patterns = [(one, expression) for one, expression in patterns if one.column in row]
         # CERT r4.2's file.csv lists nothing but copies to media; r6.2 says which are.
         self._copies = (
             self._stem == "file" and {"pc", "filename", "content"} <= row.keys() and "activity" not in row
         )
         self._constants = dict(mapping.constants)
-        self._time = _times(zone)
+        self._time = time
+
+    def about(self, row: Row) -> dict[str, str]:
+        wanted = {name: column for name, column in self._columns if name in ("actor", "place", "client")}
+        said = {name: str(row[column]) for name, column in wanted.items() if row.get(column)}
+        constants = {
+            name: str(value) for name, value in self._constants.items() if name in ("actor", "client")
+        }
+        return constants | said
+
+    def _matched(self, row: Row) -> tuple[Kind, dict[str, Any]] | None:
+        for pattern, expression in self._patterns:
+            found = expression.search(str(row[pattern.column]))
+            if found is not None:
+                said = {name: text for name, text in found.groupdict().items() if text}
+                return pattern.kind, said  # type: ignore[return-value]
+        return None
 
     def read(self, row: Row) -> Observation | None:
-        kind = self._kind(row)
+        matched = self._matched(row)
+        kind = matched[0] if matched is not None else self._kind(row)
         if kind is None:
             return None
         values: dict[str, Any] = dict(self._constants)
@@ -234,6 +317,9 @@ class _Reader:
                 values[name] = self._time(value)
             else:
                 values[name] = str(value)[:200]
+        if matched is not None:
+            for name, text in matched[1].items():
+                values[name] = int(float(text)) if name in _NUMBERS else text[:200]
         if subjects := row.get("subjects"):
             listed = subjects.split() if isinstance(subjects, str) else subjects
             values["subjects"] = tuple(
@@ -262,7 +348,7 @@ class _Reader:
             uid, activity = int(row["class_uid"]), int(row.get("activity_id") or 0)
             return _OCSF.get((uid, activity)) or _OCSF.get((uid, 0))
         if self._stem is None:
-            if said:
+            if said or self._mapping.patterns:
                 return None  # something that the mapping doesn't name: not for us
             raise ValueError("no column says what happened: give a mapping for `kind`")
         done = str(row.get("activity", "")).strip().lower()

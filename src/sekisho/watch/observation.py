@@ -55,12 +55,14 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     site, `tables` which tables, `what` a detail that the kind explains. `persons` counts data subjects;
     `subjects` are keyed hashes of them where a foreign source has such. `expected` is how many the ticket stands for
     (-1: not said). `other` is the second human of the act. `low` and `high` bound a range of keys that was asked for.
-    `lineage` is the hash of the content. `ref` says where it stands: a fact's index, or a row's number.
+    `lineage` is the hash of the content. `ref` says where it stands: a fact's index, or a row's number; `part` which
+    of that fact's rows it is, from 1 on.
     """
 
     at: int
     kind: Kind
     ref: int = 0
+    part: int = 0
     actor: str = ""
     client: str = ""
     ticket: str = ""

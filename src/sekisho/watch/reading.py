@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sekisho.watch.observation import DAY, Observation
+from sekisho.watch.observation import DAY, MINUTE, Observation
 
 
 class _Leaf(msgspec.Struct, gc=False):
@@ -51,6 +51,7 @@ _anything: Final = msgspec.json.Decoder(dict[str, Any])
 _minutes: Final[dict[str, int]] = {}
 _tables: Final[dict[tuple[str, ...], tuple[str, ...]]] = {}
 _KEPT: Final = 10_000
+_AHEAD: Final = 300  # seconds that a source's clock may be ahead
 _PAGE_BYTES: Final = 2_000  # a printed page of text
 
 
@@ -226,6 +227,23 @@ def _refused(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
     return {"what": d.get("code", ""), "session": d.get("session", "")}
 
 
+def _rows_came(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
+    """That a log source is alive. Its rows themselves lie in a segment (`watch.ingest.segments`)."""
+    what = "skipped" if d["missing"] else "ahead" if d["ahead"] > _AHEAD else ""
+    return {"actor": "", "target": f"log {d['source']}", "what": what}
+
+
+def _source_came(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
+    stated = d["silence_minutes"]
+    until = microseconds(leaf.at) + stated * MINUTE if stated else 0
+    return {"actor": "", "target": f"log {d['source']}", "until": until}
+
+
+def _events_received(leaf: _Leaf) -> Observation:
+    seen = _seen("beat", _rows_came)(leaf)
+    return msgspec.structs.replace(seen, kind="gap") if seen.what else seen
+
+
 READERS: Final[dict[str, Callable[[_Leaf], Observation]]] = {
     "relay.statement": _read,
     "relay.statements": _read_many,
@@ -301,6 +319,12 @@ READERS: Final[dict[str, Callable[[_Leaf], Observation]]] = {
     "ledger.quorum_missing": _gap("witnesses", "quorum"),
     "watch.fact_skipped": _gap("watch", "hole"),
     "watch.beat": _seen("beat", lambda d, leaf: {"actor": "", "target": d["source"]}),
+    "watch.source_registered": _seen("beat", _source_came),
+    "watch.source_ended": _seen(
+        "beat", lambda d, leaf: {"actor": "", "target": f"log {d['source']}", "what": "ended"}
+    ),
+    "watch.events_received": _events_received,
+    "watch.export_refused": _gap("export", "hole"),
     "watch.signal_received": _seen(
         "outside", lambda d, leaf: {"client": d["organisation"], "what": d["kind"], "actor": ""}
     ),

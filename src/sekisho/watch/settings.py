@@ -24,12 +24,14 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """`alert_at`: how rare (−log10 of the chance) is worth an alert. `daily`: so many a day at most, the highest first.
     `escalate_hours`: when an alert that nobody acknowledged climbs. `beat_minutes`: how often the watch says that it is
     alive. `sigma`: a folder of Sigma rules beside ours, read again when it changes; `sigma_daily`: so many of their
-    alerts a day at most. `responses`: what follows by itself."""
+    alerts a day at most. `syslog_listen`: "HOST:PORT" for registered log sources that speak syslog over TLS (RFC 5425),
+    "" for none. `responses`: what follows by itself."""
 
     alert_at: float = 2.5
     daily: int = 5
     escalate_hours: tuple[int, ...] = (4, 24)
     beat_minutes: int = 15
+    syslog_listen: str = ""
     sigma: str = ""
     sigma_daily: int = 20
     responses: tuple[Response, ...] = ()
@@ -42,6 +44,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             "escalate_hours": not self.escalate_hours
             or list(self.escalate_hours) != sorted(self.escalate_hours),
             "beat_minutes": not 1 <= self.beat_minutes <= 60,
+            "syslog_listen": bool(self.syslog_listen) and not self.syslog_listen.rpartition(":")[2].isdigit(),
             "sigma": bool(self.sigma) and not Path(self.sigma).is_dir(),
             "sigma_daily": self.sigma_daily < 1,
             "responses": any(

@@ -10,10 +10,14 @@ from sekisho.watch.facts import (
     AlertAcknowledged,
     AlertEscalated,
     AlertRaised,
+    EventsReceived,
     MuteApproved,
     MuteAsked,
     MuteEnded,
     ResponseTaken,
+    RulesRead,
+    SourceEnded,
+    SourceRegistered,
 )
 
 alerts = Table(
@@ -54,6 +58,55 @@ mutes = Table(
     Column("asked_by", String(64), nullable=False),
     Column("approved_by", String(64), nullable=False),
     Column("ended", Boolean, nullable=False),
+)
+
+log_sources = Table(
+    "log_sources",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("product", String(64), nullable=False),
+    Column("service", String(64), nullable=False),
+    Column("category", String(64), nullable=False),
+    Column("mapping", Text, nullable=False),
+    Column("certificate", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("silence_minutes", Integer, nullable=False),
+    Column("registered", Timestamp, nullable=False),
+    Column("ended", Timestamp, nullable=True),
+)
+
+# What each source delivered so far; `received` is when it last did.
+log_deliveries = Table(
+    "log_deliveries",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("last", BigInteger, nullable=False, server_default="0"),
+    Column("received", Timestamp, nullable=True),
+    Column("batches", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("unread", BigInteger, nullable=False),
+    Column("missing", BigInteger, nullable=False),
+)
+
+# A batch that comes again is known by its digest: the ledger itself refuses the second one.
+log_batches = Table(
+    "log_batches",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+
+# One row: the Sigma rules that are in force, and the mistakes of those that are not.
+sigma_rules = Table(
+    "sigma_rules",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("read", Timestamp, nullable=False),
+    Column("rules", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("mistakes", LargeBinary, nullable=False),
 )
 
 
@@ -124,3 +177,35 @@ def _mute_approved(write: Writes, fact: MuteApproved, recorded: Recorded) -> Non
 @projects(MuteEnded)
 def _mute_ended(write: Writes, fact: MuteEnded, recorded: Recorded) -> None:
     write.update(mutes, {"request": fact.request}, {"ended": True})
+
+
+@projects(SourceRegistered)
+def _source(write: Writes, fact: SourceRegistered, recorded: Recorded) -> None:
+    values = {name: getattr(fact, name) for name in fact.__struct_fields__ if name != "source"}
+    row: Row = {**values, "registered": recorded.at, "ended": None}
+    write.upsert(log_sources, {"source": fact.source}, row)
+
+
+@projects(SourceEnded)
+def _source_ended(write: Writes, fact: SourceEnded, recorded: Recorded) -> None:
+    write.update(log_sources, {"source": fact.source}, {"ended": recorded.at})
+
+
+@projects(EventsReceived)
+def _received(write: Writes, fact: EventsReceived, recorded: Recorded) -> None:
+    write.insert(log_batches, {"source": fact.source, "digest": fact.digest, "seq": recorded.seq})
+    key: Row = {"source": fact.source}
+    counts = {"batches": 1, "rows": fact.rows, "unread": fact.unread, "missing": fact.missing}
+    write.add(log_deliveries, key, counts)
+    write.update(log_deliveries, key, {"received": recorded.at} | ({"last": fact.last} if fact.last else {}))
+
+
+@projects(RulesRead)
+def _rules(write: Writes, fact: RulesRead, recorded: Recorded) -> None:
+    row: Row = {
+        "read": recorded.at,
+        "rules": fact.rules,
+        "refused": fact.refused,
+        "mistakes": msgspec.json.encode(fact.mistakes),
+    }
+    write.upsert(sigma_rules, {"name": "in force"}, row)

@@ -22,12 +22,13 @@ from sqlalchemy import select
 from sekisho.faults import Fault
 from sekisho.gate.facts import TicketClosed
 from sekisho.ledger import Ledger
-from sekisho.ledger.faults import REFUSED
+from sekisho.ledger.faults import NO_PART, PART_ALTERED, REFUSED
 from sekisho.ledger.tables import FACTS
 from sekisho.people.freeze import freeze
 from sekisho.watch.alerts import Tell, escalate, fact_of, find_alert, find_mute, listeners, routing_of
 from sekisho.watch.engine import Alarm, Engine, Sensitivity
 from sekisho.watch.facts import AlertRaised, Beat, FactSkipped, ResponseTaken
+from sekisho.watch.ingest.segments import carries, shown_by
 from sekisho.watch.reading import NAMES, read_observation
 from sekisho.watch.routing import Listener
 from sekisho.watch.settings import Watch
@@ -135,6 +136,8 @@ class Watcher:
         found: list[Alarm] = []
         for seq, leaf in page:
             looked = _look(self.engine, leaf, self.sigma)
+            if carries(leaf):
+                looked = await _look_at_rows(self._ledger, self.engine, leaf, looked, self.sigma)
             found += looked.alarms
             if looked.mistake:
                 # Neither the doors nor the watch end for one fact; but nobody shall miss that it was not looked at.
@@ -235,7 +238,10 @@ class Watcher:
         engine, start = Engine(closer), 0
         while page := await _page(self._ledger, start, until):
             for seq, leaf in page:
-                for alarm in _look(engine, leaf).alarms:
+                looked = _look(engine, leaf)
+                if carries(leaf):
+                    looked = await _look_at_rows(self._ledger, engine, leaf, looked)
+                for alarm in looked.alarms:
                     if alarm.client == organisation:
                         yield alarm
                 start = seq + 1
@@ -318,7 +324,9 @@ async def rebuilt(ledger: Ledger, until: int, settings: Watch | None = None) -> 
     engine, start = Engine((settings or Watch()).sensitivity()), 0
     while page := await _page(ledger, start, until):
         for seq, leaf in page:
-            _look(engine, leaf)
+            looked = _look(engine, leaf)
+            if carries(leaf):
+                await _look_at_rows(ledger, engine, leaf, looked)
             start = seq + 1
         await asyncio.sleep(0)
     return engine
@@ -364,3 +372,32 @@ def _look(engine: Engine, leaf: bytes, sigma: SigmaHead | None = None) -> _Looke
         except Exception as error:
             mistake = mistake or f"{type(error).__name__}: {error}"
     return _Looked(alarms, signal, mistake)
+
+
+async def _look_at_rows(
+    ledger: Ledger, engine: Engine, leaf: bytes, looked: _Looked, sigma: SigmaHead | None = None
+) -> _Looked:
+    """Show the rows behind a leaf, one by one: `looked` with what they led to. A segment that was erased shows none."""
+    alarms, mistake = list(looked.alarms), looked.mistake
+    try:
+        rows = await shown_by(ledger, leaf)
+    except Fault as fault:
+        if fault.kind not in (NO_PART, PART_ALTERED):
+            raise  # the ledger cannot be read now: nothing counts as looked at
+        return _Looked(alarms, mistake=str(fault))
+    except Exception as error:  # as in `_look`: the same at every reading
+        return _Looked(alarms, mistake=f"{type(error).__name__}: {error}")
+    for number, row in enumerate(rows, 1):
+        try:
+            if row.observation is not None:
+                alarms += engine.step(row.observation)
+            if sigma is not None:
+                known = engine.known.accounts
+                alarms += sigma.look_at_row(
+                    row.event, known, actor=row.actor, client=row.client, part=row.part
+                )
+        except Exception as error:
+            mistake = mistake or f"{type(error).__name__}: {error}"
+        if number % _BREATH == 0:
+            await asyncio.sleep(0)
+    return _Looked(alarms, mistake=mistake)

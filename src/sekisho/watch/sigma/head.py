@@ -78,18 +78,29 @@ class SigmaHead:
             source = self._sources[room] = Source("sekisho", room)
         if not self.rules.routes(source) or read.fact.startswith(_UNHEARD):
             return []
-        event = event_of(read, source)
-        return [
-            alarm for match in self.rules.feed(event) if (alarm := self._alarm(match, accounts)) is not None
-        ]
+        return self._fed(event_of(read, source), accounts)
 
-    def _alarm(self, match: Match, accounts: Mapping[str, str]) -> Alarm | None:
+    def look_at_row(
+        self, event: Event, accounts: Mapping[str, str], *, actor: str, client: str, part: int
+    ) -> list[Alarm]:
+        """What a row of a foreign log completes. `actor` and `client` as its mapping names them."""
+        return self._fed(event, accounts, actor, client, part) if self.rules.routes(event.source) else []
+
+    def _fed(
+        self, event: Event, accounts: Mapping[str, str], actor: str = "", client: str = "", part: int = 0
+    ) -> list[Alarm]:
+        found = [self._alarm(match, accounts, actor, client, part) for match in self.rules.feed(event)]
+        return [alarm for alarm in found if alarm is not None]
+
+    def _alarm(
+        self, match: Match, accounts: Mapping[str, str], actor: str, client: str, part: int
+    ) -> Alarm | None:
         rule = match.rule
         score = SCORES.get(rule.level, SCORES["medium"])
         if score < self._alert_at:
             return None
         fields = match.event.fields
-        account = _text(fields, "person") or _text(fields, "claimed") or _text(fields, "by")
+        account = actor or _text(fields, "person") or _text(fields, "claimed") or _text(fields, "by")
         human = accounts.get(account, account) if account not in ("", "sekisho") else ""
         day = match.at // DAY
         key = f"{rule.name}|{human}|{_text(fields, 'about')}" if rule.correlation is None else ""
@@ -104,12 +115,12 @@ class SigmaHead:
         self._told[key] = day
         english, japanese = rule.words["en"], rule.words["ja"]
         return Alarm(
-            alarm=f"a-{match.ref}-s{crc32(rule.name.encode()):08x}",
+            alarm=f"a-{match.ref}{f'.{part}' if part else ''}-s{crc32(rule.name.encode()):08x}",
             at=match.at,
             detector=PREFIX + rule.name,
             head=HEAD,
             human=human,
-            client=_text(fields, "organisation"),
+            client=client or _text(fields, "organisation"),
             session=_text(fields, "session"),
             ticket=_text(fields, "ticket"),
             claim=score,
