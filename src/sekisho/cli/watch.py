@@ -12,6 +12,7 @@ import msgspec
 
 import sekisho.people.tables
 import sekisho.watch.tables  # noqa: F401 (their projections)
+from sekisho.cli.watch_sources import source
 from sekisho.faults import Fault, preferred_language
 from sekisho.ledger import Fact
 from sekisho.service.service import WATCH, open_ledger
@@ -44,6 +45,9 @@ _STATE = click.option(
 @click.group()
 def watch() -> None:
     """The watch: what it finds, and what it would have found."""
+
+
+watch.add_command(source)
 
 
 @watch.command()

@@ -139,7 +139,7 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
     settings = read_settings(state)
     signer = NoteSigner.load(state / LOG_KEY, settings.origin)
     certificates = Certificates(state / TLS, settings.names)
-    secret = _secret(state / DOOR_SECRET)
+    secret = secret_of(state)
     async with (
         open_ledger(state, settings) as ledger,
         httpx2.AsyncClient() as http,
@@ -366,8 +366,10 @@ def _witnesses(
     return Policy.of_keys([log], keys, settings.quorum), ask
 
 
-def _secret(path: Path) -> bytes:
-    """The 32 bytes from which door tokens and subject numbers are derived; made at the first start."""
+def secret_of(state: Path) -> bytes:
+    """The 32 bytes from which door tokens, tokens of log sources and subject numbers are derived; made when first
+    asked for."""
+    path = state / DOOR_SECRET
     if not path.exists():
         write_private(path, secrets.token_bytes(32))
     return path.read_bytes()

@@ -49,9 +49,9 @@ BAD_SYSLOG = fault_kind(
 )
 NO_SOURCE = fault_kind(
     "SEK-WATCH-009",
-    en="No log source may deliver with this. Nothing was kept; see `sekisho watch sources`.",
+    en="No log source may deliver with this. Nothing was kept; see `sekisho watch source list`.",
     ja="この認証情報で送信できるログ源はありません。何も保存されていません。"
-    "`sekisho watch sources` で確認してください。",
+    "`sekisho watch source list` で確認してください。",
 )
 BAD_SOURCE = fault_kind(
     "SEK-WATCH-010",
