@@ -81,7 +81,9 @@ async def inspect_apart(
         said = words.result()
         if said.startswith("bwrap:"):
             raise Fault(NOT_APART, reason=said[:200])
-        reason = "not enough memory" if "MemoryError" in said else f"the inspection ended ({process.returncode})"
+        reason = (
+            "not enough memory" if "MemoryError" in said else f"the inspection ended ({process.returncode})"
+        )
         raise Fault(NOT_INSPECTED, name=name, reason=reason)
     return seen
 
@@ -114,9 +116,7 @@ def _there(stream: _Stream | None) -> _Stream:
     return stream
 
 
-async def _feed(
-    stdin: asyncio.StreamWriter, order: bytes, chunks: Callable[[], Iterable[bytes]]
-) -> None:
+async def _feed(stdin: asyncio.StreamWriter, order: bytes, chunks: Callable[[], Iterable[bytes]]) -> None:
     coming = iter(chunks())
     try:
         stdin.write(order)
@@ -160,7 +160,7 @@ async def _read_seen(stream: asyncio.StreamReader, said: dict[str, Any]) -> Seen
         return np.frombuffer(await stream.readexactly(8 * lines), "<i8").astype(np.int64)
 
     row_of_line = await numbers()
-    if lines and not (0 <= int(row_of_line.min()) and int(row_of_line.max()) < rows):
+    if lines and not (int(row_of_line.min()) >= 0 and int(row_of_line.max()) < rows):
         raise ValueError("a row that is not there")
     return Seen(inspected, rows, row_of_line, {part: await numbers() for part in PARTS})
 

@@ -98,7 +98,9 @@ class TakeoutDesk:
     async def request(self, asked: TakeoutRequested, parts: Sequence[Sealed] = ()) -> Recorded:
         """Ask for a take-out. Raises Fault BAD_REQUEST, ABOVE_POLICY, STRANGER, or why this person may not; each is
         recorded. The ledger refuses a name twice."""
-        self._check(asked)
+        self.check(asked)
+        if not asked.package:
+            raise Fault(faults.BAD_REQUEST, takeout=asked.takeout[:64], fields="package")
         refusal = await self.request_refusal(asked)
         if refusal is not None:
             raise await self.refused(refusal, "request", asked.person, asked)
@@ -241,8 +243,9 @@ class TakeoutDesk:
         """For a screen: how it stands by the database, which decides nothing."""
         return (await self._judged(takeout))[1]
 
-    def _check(self, asked: TakeoutRequested) -> None:
-        texts = ("takeout", "purpose", "basis", "recipient", "medium", "package")
+    def check(self, asked: TakeoutRequested) -> None:
+        """Whether everything is said, before anything is sealed. Raises Fault BAD_REQUEST."""
+        texts = ("takeout", "purpose", "basis", "recipient", "medium")
         wrong = [name for name in texts if not getattr(asked, name).strip()]
         if not asked.organisations or len(set(asked.organisations)) != len(asked.organisations):
             wrong.append("organisations")

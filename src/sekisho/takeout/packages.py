@@ -1,6 +1,7 @@
 """The sealed packages of a checkpoint: one file a take-out, handed out once it was released, as it was approved."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,6 +40,23 @@ class Packages:
         shares.replace(path.with_suffix(".shares"))
         sync_folder(self._folder)
         return package
+
+    def drop(self, takeout: str) -> None:
+        """Nothing of it stays. Idempotent."""
+        for path in (self._path(takeout), self._path(takeout).with_suffix(".shares")):
+            path.unlink(missing_ok=True)
+        sync_folder(self._folder)
+
+    def keep_only(self, takeouts: Iterable[str]) -> int:
+        """Drop the packages of everything else: a crash may have come before the request, or the request is over. How
+        many were dropped."""
+        kept = {self._path(one).stem for one in takeouts}
+        left = [path for path in self._folder.glob("*.age") if path.stem not in kept]
+        for path in left:
+            path.unlink()
+            path.with_suffix(".shares").unlink(missing_ok=True)
+        sync_folder(self._folder)
+        return len(left)
 
     def shares(self, takeout: str) -> list[str]:
         """The sealed shares, for approvers to open at home. Raises Fault BAD_PACKAGE."""

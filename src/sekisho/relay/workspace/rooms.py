@@ -26,7 +26,7 @@ import hmac
 import json
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -94,6 +94,19 @@ class Room:
     running: "asyncio.Task[None] | None" = None
     pulls: list[Pull] = field(default_factory=list)
     failed: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """A file of a workspace, for whoever looks into it as a whole; the room is not wiped meanwhile."""
+
+    admission: Admission
+    file: Stored
+    store: Store
+
+    def read(self) -> Iterator[bytes]:
+        """Raises Fault DAMAGED."""
+        return self.store.read(self.file)
 
 
 class Workspaces:
@@ -269,6 +282,16 @@ class Workspaces:
             )
             await self._ledger.record(looked, by=room.person, about=room.ticket, parts=[sealed])
             return file, look
+
+    @asynccontextmanager
+    async def lent(self, seat: Knocking, peer: str, name: str, what: str) -> AsyncIterator[Lent]:
+        """A file as it is, in the hands of the checkpoint: nothing is shown, so nothing is spent. Raises Fault."""
+        async with self.admitted(seat, peer, what) as admission, self._entered(admission) as room:
+            yield Lent(admission, room.store.find(name), room.store)
+
+    async def still_allowed(self, lent: Lent) -> None:
+        """Raises Fault when the decision would be another one by now."""
+        await self._admissions.decide_again(lent.admission)
 
     async def upload(self, seat: Knocking, peer: str, name: str, content: bytes) -> dict[str, int]:
         """Put a file of a terminal into the workspace, where the policy allows it; what the scanner found, by kind."""
