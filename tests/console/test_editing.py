@@ -88,7 +88,17 @@ async def test_a_row_is_taken_over_and_a_wrong_one_comes_back_as_it_was_written(
             period="令和7年度",
             clauses="audit",
         )
-        assert "令和7年度" in done.text
+        assert "c-new: hop-minato-customers 令和7年度" in done.text, (
+            "a new contract waits, and the page says so"
+        )
+        [waits] = await ledger.facts(0, 9999, names=["register.entrustments_proposed"])
+        agree = f"/register/edit/proposals/{waits.leaf_hash.hex()}"
+        await send(hogo, "/register", agree)
+        assert len(await ledger.facts(0, 9999, names=["register.contract_added"])) == size, (
+            "nobody agrees alone"
+        )
+        async with house.client("kanri") as kanri:
+            await send(kanri, "/register", agree)
         correct = f"{page}?row=c-new"
         assert 'value="audit" checked' in (await hogo.get(correct)).text
         await send(
@@ -100,11 +110,12 @@ async def test_a_row_is_taken_over_and_a_wrong_one_comes_back_as_it_was_written(
             hop="hop-minato-customers",
             kind="覚書2",
             period="令和7年度",
+            clauses="audit",
         )
     rows = [
         one for one in await ledger.facts(0, 9999, names=["register.contract_added"]) if one.about == "c-new"
     ]
-    assert [one.by for one in rows] == ["hogo", "hogo"]
+    assert [one.by for one in rows] == ["kanri", "hogo"]
 
 
 async def test_only_who_keeps_the_register_edits_it(house: Scene) -> None:

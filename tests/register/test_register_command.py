@@ -226,6 +226,7 @@ def test_from_an_unknown_database_to_datasets_that_open(
         "id,hop,kind,period\n" + "".join(f"c-{c.id},h-{c.id},業務委託契約,2016年4月~\n" for c in clients)
     )
     run(state, "import", tmp_path / "hops", "--by", "kanri")
+    agreed(state)
     views = json.loads(run(state, "show", "--json").stdout)
     assert [one["open"] for view in views for one in view["datasets"]] == [True] * 3
     assert {one["colour"] for view in views for one in view["datasets"]} == {"red"}  # unsupervised
