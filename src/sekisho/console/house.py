@@ -27,6 +27,9 @@ from sekisho.relay.browser import BrowserDoor
 from sekisho.relay.endings import Door
 from sekisho.relay.record.recordings import Recordings
 from sekisho.relay.workspace.rooms import Workspaces
+from sekisho.takeout.asking import Counter
+from sekisho.takeout.desk import TakeoutDesk
+from sekisho.takeout.packages import Packages
 from sekisho.watch.ingest.intake import Intake
 
 GLASS_BROKEN: Final = "gate.glass_broken"  # a log event
@@ -34,7 +37,7 @@ _log: Final = structlog.get_logger()
 
 # What a token of the JSON API may be good for: reading, one part of the house each. Acts need a person at the
 # console: a token in a script would be a second hand of the same human.
-SCOPES: Final = ("me", "tickets", "sessions", "people", "register", "log", "portal")
+SCOPES: Final = ("me", "tickets", "sessions", "people", "register", "log", "portal", "takeouts")
 
 
 async def _sound(opened: BreakGlassOpened, recorded: Recorded) -> None:
@@ -70,6 +73,9 @@ class House:
     browser: BrowserDoor
     recordings: Recordings
     rooms: Workspaces
+    takeouts: TakeoutDesk
+    packages: Packages
+    counter: Counter
     passes: Challenges[SocketPass] = field(default_factory=lambda: Challenges(time.monotonic))
     openid: tuple[OpenIdDesk, ...] = ()
     doors: tuple[Door, ...] = ()

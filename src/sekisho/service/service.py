@@ -61,6 +61,12 @@ from sekisho.service.openid import providers
 from sekisho.service.published import LogFolder
 from sekisho.service.settings import SETTINGS_FILE, Settings, read_settings, split_address, write_settings
 from sekisho.service.web import bound, serving
+from sekisho.takeout.asking import Counter
+from sekisho.takeout.desk import TakeoutDesk
+from sekisho.takeout.packages import Packages
+from sekisho.takeout.signatures import Relying
+from sekisho.takeout.telling import tell as tell_of_takeouts
+from sekisho.takeout.whose import Fingerprints
 from sekisho.watch.ingest.intake import Intake
 from sekisho.watch.ingest.listener import SyslogListener
 from sekisho.watch.telling import telling as telling_of
@@ -76,6 +82,8 @@ WORKSPACES: Final = "workspaces"
 RECORDINGS: Final = "recordings"
 TLS: Final = "tls"
 WATCH: Final = "watch"
+TAKEOUTS: Final = "takeouts"
+TRACE: Final = "trace"
 SSH: Final = "ssh"
 SSH_HOST_KEY: Final = "ssh/host_ed25519"
 SSH_AUTHORITY: Final = "ssh/authority"
@@ -99,6 +107,9 @@ class Service:
     door: PostgresDoor
     browser: BrowserDoor
     rooms: Workspaces
+    counter: Counter
+    takeouts: TakeoutDesk
+    packages: Packages
     recordings: Recordings
     log_key: VerifierKey
     postgres: tuple[str, int]
@@ -172,7 +183,7 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
         listening = bound(host, port)
         house = _house(
             ledger,
-            state / LOG,
+            state,
             signer.key,
             published,
             door,
@@ -243,6 +254,8 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             if settings.watch.syslog_listen:
                 syslog = SyslogListener(intake, certificates.server, certificates.key)
                 listened.append(group.create_task(_listen(syslog.serve, settings.watch.syslog_listen)))
+            watching.append(group.create_task(tell_of_takeouts(ledger, house.notices)))
+            watching.append(group.create_task(house.counter.run()))
             housing = group.create_task(rooms.run())
             try:
                 yield Service(
@@ -253,6 +266,9 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                     door=door,
                     browser=browser,
                     rooms=rooms,
+                    counter=house.counter,
+                    takeouts=house.takeouts,
+                    packages=house.packages,
                     recordings=recordings,
                     log_key=signer.key,
                     postgres=await _first(door.address, postgres),
@@ -310,7 +326,7 @@ async def _listen(serve: Callable[[str, int], Awaitable[None]], address: str) ->
 
 def _house(
     ledger: Ledger,
-    log: Path,
+    state: Path,
     key: VerifierKey,
     published: LogFolder,
     door: PostgresDoor,
@@ -329,9 +345,13 @@ def _house(
     ]
     throttle = Throttle(time.time)
     origins = [f"https://{name}{'' if port == 443 else f':{port}'}" for name in hosts]
+    takeouts = TakeoutDesk(ledger, state / LOG, key, Relying(hosts[0], origins))
+    packages = Packages(state / TAKEOUTS)
+    keys = Path(settings.takeout_trace_keys) if settings.takeout_trace_keys else None
+    counter = Counter(ledger, takeouts, packages, rooms, Fingerprints(state / TRACE, keys))
     return House(
         ledger=ledger,
-        log=log,
+        log=state / LOG,
         key=key,
         confirms=remembering(published.confirms),
         login=LoginDesk(ledger, secret, throttle=throttle),
@@ -346,7 +366,10 @@ def _house(
         browser=browser,
         recordings=recordings,
         rooms=rooms,
-        doors=(door, browser, rooms),
+        takeouts=takeouts,
+        packages=packages,
+        counter=counter,
+        doors=(door, browser, rooms, counter),
     )
 
 

@@ -61,9 +61,10 @@ class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `origin` names the log, for ever. `ledger` is "sqlite" for a file in the state folder, or a PostgreSQL URL.
     `quorum` is how many of the witnesses must cosign. `workspace_quota_mib` is how much a ticket's workspace may
-    hold; an open one holds it in memory. `workspace_memory_mib` is what the programs in an open one may take together.
-    `notify` is the section `[notify]`: `alarms`, and the mail server in
-    `[notify.smtp]`. `[watch]` says what is worth an alert, when it climbs, and what follows by itself.
+    hold; an open one holds it in memory. `takeout_trace_keys` is the folder of the trace key, if take-outs shall be
+    compared with the registry; a checkpoint that has it at hand can look anybody up.
+    `workspace_memory_mib` is what the programs in an open one may take together.
+    `notify` is the section `[notify]`: `alarms`, and the mail server in `[notify.smtp]`. `[watch]` says what is worth an alert, when it climbs, and what follows by itself.
     Each `[[openid]]` is a provider of OpenID Connect. `postgres_tls` false is refused on any address but loopback.
     `ssh_listen` "" means no SSH door; `ssh_bind_source` false leaves our address out of the certificates for
     targets, which address translation between them needs.
@@ -82,6 +83,7 @@ class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     witnesses: tuple[Witness, ...] = ()
     quorum: int = 0
     workspace_quota_mib: int = 512
+    takeout_trace_keys: str = ""
     workspace_memory_mib: int = 2048
     bypass_seconds: float = 30.0
     bypass_expected: tuple[str, ...] = ()
