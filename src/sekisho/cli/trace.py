@@ -15,8 +15,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from sekisho.faults import Language, preferred_language
-from sekisho.ledger import Erased, Ledger
-from sekisho.register.catalogue import find_catalogue, find_target
+from sekisho.ledger import Ledger
 from sekisho.service.service import DOOR_SECRET, LOG, open_ledger
 from sekisho.service.settings import read_settings
 from sekisho.trace.answer import Answer, answer_of
@@ -171,7 +170,7 @@ def index(
     by: str,
 ) -> None:
     """Fingerprint datasets, and bring in what closed sessions were shown. To be run daily; twice does no harm."""
-    from sekisho.trace.indexing import gather_sessions, index_dataset, index_listing
+    from sekisho.trace.indexing import gather_sessions, index_listing, index_target
 
     if file is not None and not (dataset and organisation and subject):
         raise click.UsageError("--file goes with --dataset, --organisation and --subject")
@@ -192,29 +191,8 @@ def index(
             )
             _say("indexed", dataset=dataset, **_fields(added))
         for name in targets:
-            async with ledger.read() as connection:
-                target, catalogue = (
-                    await find_target(connection, name),
-                    await find_catalogue(connection, name),
-                )
-            if target is None or catalogue is None:
-                raise click.UsageError(f"there is no target {name}")
-            for one in catalogue.datasets:
-                password = await ledger.content(one.secret)
-                if isinstance(password, Erased):
-                    _say("skipped", dataset=one.dataset)
-                    continue
-                added = await index_dataset(
-                    ledger,
-                    registry,
-                    target,
-                    one,
-                    password=password.decode(),
-                    secret=secret,
-                    by=by,
-                    told=_told,
-                )
-                _say("indexed", dataset=one.dataset, **_fields(added))
+            async for one, done in index_target(ledger, registry, name, secret=secret, by=by, told=_told):
+                _say("skipped" if done is None else "indexed", dataset=one, **_fields(done) if done else {})
         passed = await gather_sessions(ledger, registry)
         _say("gathered", sessions=len(passed), unresolved=sum(one.unresolved for one in passed))
 

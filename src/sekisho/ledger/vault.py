@@ -49,14 +49,17 @@ class Erased(msgspec.Struct, frozen=True):
 class KeyRing:
     """A folder of data keys, `<owner>.key`, each wrapped by the master key file (AES-256-GCM, 0600)."""
 
-    def __init__(self, folder: Path, *, master: Path | None = None) -> None:
-        """Opens or creates the folder and the master key. Fault BAD_KEY_FILE when others could read the key."""
+    def __init__(self, folder: Path, *, master: Path | bytes | None = None) -> None:
+        """Opens or creates the folder and the master key; `master` is a file elsewhere, or the 32 bytes themselves,
+        which are written nowhere. Fault BAD_KEY_FILE when others could read the key."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
-        path = master or folder / "master.key"
-        if not path.exists():
-            write_once(path, os.urandom(_KEY))
-        self._master = AESGCM(_read(path, _KEY))
+        if not isinstance(master, bytes):
+            path = master or folder / "master.key"
+            if not path.exists():
+                write_once(path, os.urandom(_KEY))
+            master = _read(path, _KEY)
+        self._master = AESGCM(master)
         self._keys: dict[str, AESGCM] = {}
 
     def seal(self, owner: str, content: bytes) -> Sealed:

@@ -9,12 +9,12 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from sekisho.trace.attribution import Attribution
+from sekisho.trace.attribution import Attribution, Verdict
 from sekisho.trace.lookup import Traced
 from sekisho.trace.match import TIERS
 from sekisho.trace.persons import RULES
 
-METHOD: Final = "exact-parts/1 explain-away-lr/1 fuzzy-splink/1"
+METHOD: Final = "exact-parts/1 explain-away-lr/1 fuzzy-splink/1 canaries/1"
 """Names the rules that made an answer; changed whenever the same input could give another answer."""
 
 
@@ -75,6 +75,24 @@ class Client(Document, frozen=True, kw_only=True):
     persons: Persons
 
 
+class Shown(Document, frozen=True, kw_only=True):
+    """A session that was shown `hits` persons of the list. Most sessions are, by chance: no finding by itself."""
+
+    session: str
+    dataset: str
+    records: int
+    hits: int
+
+
+class Canary(Document, frozen=True, kw_only=True):
+    """A copy of a list of which `found` of `planted` invented persons stand in this one, and in no other copy."""
+
+    copy: str
+    organisation: str
+    planted: int
+    found: int
+
+
 class Coverage(Document, frozen=True, kw_only=True):
     """What was looked at, and what was not. `unresolved` counts persons that sessions were shown and that no indexed
     record has; `not_gathered` are sessions without a set of persons (still open, or it was erased)."""
@@ -107,6 +125,8 @@ class Answer(Document, frozen=True, kw_only=True):
     foreign_rows: int
     rows_by_tier: dict[str, int]
     rules: dict[str, tuple[str, ...]]
+    canaries: tuple[Canary, ...]
+    shown: tuple[Shown, ...]
     coverage: Coverage
 
     def encoded(self) -> bytes:
@@ -136,7 +156,8 @@ def answer_of(traced: Traced, *, registry: str, not_gathered: int = 0) -> Answer
             for column in traced.listing.columns
         ),
         registry=registry,
-        verdict=found.verdict.value,
+        # A canary stands in one copy only: the list is consistent with that copy, whatever else.
+        verdict=(Verdict.PASSED if traced.canaries else found.verdict).value,
         sessions=tuple(
             Session(
                 session=one.session,
@@ -178,6 +199,14 @@ def answer_of(traced: Traced, *, registry: str, not_gathered: int = 0) -> Answer
         foreign_rows=found.foreign - sum(traced.fuzzy.values()),
         rows_by_tier=_tiers(found),
         rules={rule: tuple("+".join(parts) for parts in sets) for rule, sets in RULES.items()},
+        canaries=tuple(
+            Canary(copy=one.copy, organisation=one.organisation, planted=one.planted, found=one.found)
+            for one in traced.canaries
+        ),
+        shown=tuple(
+            Shown(session=one.session, dataset=one.dataset, records=one.records, hits=one.hits)
+            for one in traced.shown
+        ),
         coverage=Coverage(
             datasets=tuple(traced.organisation_of),
             records=sum(fit.records for fit in found.fits.values()),

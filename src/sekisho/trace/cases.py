@@ -15,10 +15,11 @@ from sekisho.ledger import Erased, Ledger, Recorded
 from sekisho.ledger.vault import CHECKPOINT
 from sekisho.relay.tables import sessions
 from sekisho.trace.answer import METHOD, Answer, answer_of
+from sekisho.trace.canaries import planted
 from sekisho.trace.facts import CaseConcluded, CaseOpened, CaseRepeated
 from sekisho.trace.faults import NO_ANSWER, NO_CASE, OTHER_LIST
 from sekisho.trace.intake import Listing
-from sekisho.trace.lookup import Progress, trace
+from sekisho.trace.lookup import Progress, Traced, trace
 from sekisho.trace.registry import Registry
 from sekisho.trace.tables import cases
 
@@ -47,9 +48,25 @@ async def run_case(
     processes: int | None = None,
 ) -> Case:
     """Open a case for a list, look it up, and conclude it. Raises Fault NO_COLUMNS, and the registry's."""
-    case = f"trace-{secrets.token_hex(6)}"
+    opened = await open_case(ledger, listing, registry=registry.digest, by=by, reason=reason)
+    return await conclude_case(ledger, registry, listing, opened, progress=progress, processes=processes)
+
+
+async def open_case(
+    ledger: Ledger,
+    listing: Listing,
+    *,
+    registry: str,
+    by: str,
+    reason: str,
+    case: str = "",
+    release: str = "",
+    content: str = "",
+) -> Recorded:
+    """On record that a list is about to be looked up: durable before the key is used."""
+    case = case or new_case()
     name = ledger.vault.seal(CHECKPOINT, listing.name.encode())
-    opened = CaseOpened(
+    fact = CaseOpened(
         case=case,
         reason=reason,
         name=name.commitment,
@@ -58,10 +75,29 @@ async def run_case(
         form=listing.form,
         rows=listing.rows,
         items=tuple(column.item for column in listing.columns),
-        registry=registry.digest,
+        registry=registry,
+        release=release,
+        content=content,
     )
-    first = await ledger.record(opened, by=by, about=case, parts=[name])
-    answer = await _looked_up(ledger, registry, listing, None, progress, processes)
+    return await ledger.record(fact, by=by, about=case, parts=[name])
+
+
+def new_case() -> str:
+    return f"trace-{secrets.token_hex(6)}"
+
+
+async def conclude_case(
+    ledger: Ledger,
+    registry: Registry,
+    listing: Listing,
+    opened: Recorded,
+    *,
+    progress: Progress = _nothing,
+    processes: int | None = None,
+) -> Case:
+    """Look the list of an opened case up, and record the answer. Raises Fault NO_COLUMNS, and the registry's."""
+    case = opened.about
+    answer = await _looked_up(ledger, registry, listing, None, progress, processes, before=opened.seq)
     sealed = ledger.vault.seal(CHECKPOINT, answer.encoded())
     concluded = CaseConcluded(
         case=case,
@@ -77,8 +113,8 @@ async def run_case(
         sha256=answer.sha256,
         method=METHOD,
     )
-    second = await ledger.record(concluded, by=by, about=case, parts=[sealed])
-    return Case(case, answer, (first, second))
+    second = await ledger.record(concluded, by=opened.by, about=case, parts=[sealed])
+    return Case(case, answer, (opened, second))
 
 
 async def repeat_case(
@@ -99,6 +135,7 @@ async def repeat_case(
         coverage.datasets,
         _nothing,
         processes,
+        before=held.facts[0].seq,
         not_gathered=coverage.not_gathered,
     )
     fact = CaseRepeated(
@@ -163,8 +200,10 @@ async def _looked_up(
     progress: Progress,
     processes: int | None,
     *,
+    before: int,
     not_gathered: int | None = None,
 ) -> Answer:
+    """What was recorded at line `before` or later, the answer does not know: it is the same when it is repeated."""
     if not_gathered is None:
         async with ledger.read() as connection:
             query = (
@@ -174,10 +213,13 @@ async def _looked_up(
             )
             not_gathered = int((await connection.execute(query)).scalar_one())
 
-    def work() -> Answer:
-        loaded = registry.load(datasets)
-        traced = trace(listing, registry, loaded, processes=processes, progress=progress)
-        return answer_of(traced, registry=registry.digest, not_gathered=not_gathered)
+    copies = await planted(ledger, before=before)
+
+    def work() -> Traced:
+        return trace(
+            listing, registry, registry.load(datasets), copies=copies, processes=processes, progress=progress
+        )
 
     # Minutes of arithmetic: the ledger's loop goes on meanwhile.
-    return await asyncio.to_thread(work)
+    traced = await asyncio.to_thread(work)
+    return answer_of(traced, registry=registry.digest, not_gathered=not_gathered)

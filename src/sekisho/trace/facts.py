@@ -1,5 +1,7 @@
 """What a trace records. No value of a list or of a person stands in a fact: counts, ids, hashes and commitments."""
 
+import msgspec
+
 from sekisho.ledger import Commitment, Fact, fact
 
 
@@ -28,6 +30,8 @@ class CaseOpened(Fact):
     rows: int
     items: tuple[str, ...]
     registry: str
+    release: str = ""  # under which the key was open; "" where it was at hand as a file
+    content: str = ""  # commits to the list itself, where it is kept
 
 
 @fact("trace.case_concluded", version=1)
@@ -75,3 +79,71 @@ class CanariesPlanted(Fact):
     organisation: str
     count: int
     marks: Commitment
+
+
+@fact("trace.case_judged", version=1)
+class CaseJudged(Fact):
+    """What somebody else made of an answer. `judgement`: "confirmed", "reversed", or "countersigned" by the client
+    `organisation` for its own part. Until it is confirmed, an attribution is provisional."""
+
+    case: str
+    judgement: str
+    organisation: str
+    reason: str
+
+
+@fact("trace.list_destroyed", version=1)
+class ListDestroyed(Fact):
+    """The key of a kept list was destroyed. The case stays; it can be repeated with the file brought again."""
+
+    case: str
+
+
+class HeldShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`sha256` is that of the share, 256 bits at random: nothing can be tried against it."""
+
+    person: str
+    sha256: str
+
+
+@fact("trace.key_split", version=1)
+class KeySplit(Fact):
+    """The master of the trace key exists no more but in shares, of which two are needed. `mark` tells the key."""
+
+    mark: str
+    holders: tuple[HeldShare, ...]
+
+
+@fact("trace.release_asked", version=1)
+class ReleaseAsked(Fact):
+    release: str
+    reason: str
+    minutes: int
+    lookups: int
+
+
+@fact("trace.share_given", version=1)
+class ShareGiven(Fact):
+    release: str
+    person: str
+
+
+@fact("trace.key_released", version=1)
+class KeyReleased(Fact):
+    """Two shares are together: the key is in the checkpoint's memory for so many minutes, lists and rows."""
+
+    release: str
+    persons: tuple[str, ...]
+    minutes: int
+    lookups: int
+    rows: int
+
+
+@fact("trace.key_closed", version=1)
+class KeyClosed(Fact):
+    """The key left the memory. `reason`: "time", "spent", "person" or "end" (of the program)."""
+
+    release: str
+    reason: str
+    lookups: int
+    rows: int

@@ -82,3 +82,70 @@ BAD_CANARY = fault_kind(
     ja="{copy} の監視用人物を登録できません ({reason})。何も記録していません。この写しは渡さないでください。"
     "別の監視用人物を作ってください。",
 )
+KEY_LOCKED = fault_kind(
+    "SEK-TRACE-013",
+    en="The trace key is not released. Nothing was looked up; ask for a release, and let two holders give their "
+    "shares.",
+    ja="照合鍵が開放されていません。何も照合していません。開放を申請し、分割鍵の保持者2人の入力を受けてください。",
+)
+KEY_SPENT = fault_kind(
+    "SEK-TRACE-014",
+    en="The release does not allow {wanted} more (left: {left}). Nothing was looked up; ask for another release.",
+    ja="この開放では、あと {wanted} は照合できません (残り {left})。何も照合していません。"
+    "あらためて開放を申請してください。",
+)
+BAD_SHARE = fault_kind(
+    "SEK-TRACE-015",
+    en="This is not the share that was given to {person}. The key stays closed; type the share as it was handed out.",
+    ja="これは {person} に渡された分割鍵ではありません。鍵は閉じたままです。渡されたとおりに入力してください。",
+)
+NO_RELEASE = fault_kind(
+    "SEK-TRACE-016",
+    en="There is no open request {release} for a release. The key stays closed; ask again.",
+    ja="開放の申請 {release} は受付中ではありません。鍵は閉じたままです。あらためて申請してください。",
+)
+TOO_OFTEN = fault_kind(
+    "SEK-TRACE-017",
+    en="The key was released {limit} times within a day. It stays closed; wait, or bring the key as a file.",
+    ja="照合鍵の開放が1日の上限 {limit} 回に達しました。鍵は閉じたままです。時間をおいて申請してください。",
+)
+BAD_SPLIT = fault_kind(
+    "SEK-TRACE-018",
+    en="The trace key was not split: {reason}. The key is as it was.",
+    ja="照合鍵を分割していません ({reason})。鍵はこれまでのままです。",
+)
+NO_LIST = fault_kind(
+    "SEK-TRACE-019",
+    en="The list is not here any more, or not all of it came. Nothing was looked up; bring the file again.",
+    ja="リストが残っていないか、すべて届いていません。何も照合していません。ファイルをもう一度選んでください。",
+)
+TOO_LONG = fault_kind(
+    "SEK-TRACE-020",
+    en="A list of more than {limit} MB is not taken at the console. Nothing was kept; look it up with "
+    "`sekisho trace run`.",
+    ja="{limit} MB を超えるリストはコンソールでは受け付けません。何も保存していません。"
+    "`sekisho trace run` で照合してください。",
+)
+NO_SANDBOX = fault_kind(
+    "SEK-TRACE-021",
+    en="The list cannot be read apart from this program ({reason}). Nothing was read; bubblewrap must be installed and "
+    "allowed.",
+    ja="リストを隔離して読み取れません ({reason})。何も読んでいません。bubblewrap の導入と許可を確認してください。",
+)
+LOOKUP_BROKEN = fault_kind(
+    "SEK-TRACE-022",
+    en="The lookup of case {case} broke off ({reason}). The case and its list are kept, without an answer; look it "
+    "up again, and tell who maintains this program.",
+    ja="案件 {case} の照合が途中で止まりました ({reason})。案件とリストは残っていますが、結果はありません。"
+    "もう一度照会し、このプログラムの保守担当に知らせてください。",
+)
+BUSY = fault_kind(
+    "SEK-TRACE-023",
+    en="{limit} lookups wait already. Nothing was looked up; wait until one has ended.",
+    ja="照合待ちが {limit} 件あります。何も照合していません。終わるのを待ってください。",
+)
+NO_TARGET = fault_kind(
+    "SEK-TRACE-024",
+    en="There is no target {target} in the register. Nothing was indexed; `sekisho register` shows those there are.",
+    ja="接続先 {target} は台帳にありません。何も登録していません。登録済みの接続先を確認してください。",
+)

@@ -21,12 +21,12 @@ from sqlalchemy import select
 
 from sekisho.faults import Fault
 from sekisho.gate.budget import subject_id
-from sekisho.ledger import Ledger
-from sekisho.register.catalogue import Dataset, Target
+from sekisho.ledger import Erased, Ledger
+from sekisho.register.catalogue import Dataset, Target, find_catalogue, find_target
 from sekisho.register.facts import TableEntry
 from sekisho.relay.tables import sessions
 from sekisho.trace.facts import DatasetIndexed
-from sekisho.trace.faults import NO_SUBJECT, TARGET_UNREADABLE
+from sekisho.trace.faults import NO_SUBJECT, NO_TARGET, TARGET_UNREADABLE
 from sekisho.trace.intake import Listing, batches
 from sekisho.trace.parts import CHUNK, ITEMS, Lines, fingerprint, joined
 from sekisho.trace.registry import Added, Passed, Registry
@@ -110,6 +110,42 @@ async def index_dataset(
     )
     await _record(ledger, registry, dataset.dataset, dataset.organisation, added, by)
     return added
+
+
+async def index_target(
+    ledger: Ledger,
+    registry: Registry,
+    name: str,
+    *,
+    secret: bytes,
+    by: str,
+    told: Told = lambda dataset, rows: None,
+) -> AsyncIterator[tuple[str, Added | None]]:
+    """Index the datasets of a target one by one; None for one whose credential was erased.
+
+    Raises Fault NO_TARGET, TARGET_UNREADABLE."""
+    async with ledger.read() as connection:
+        target, catalogue = await find_target(connection, name), await find_catalogue(connection, name)
+    if target is None or catalogue is None:
+        raise Fault(NO_TARGET, target=name)
+    for one in catalogue.datasets:
+        password = await ledger.content(one.secret) if one.secret else b""
+        if isinstance(password, Erased):
+            yield one.dataset, None
+        elif one.tables:
+            yield (
+                one.dataset,
+                await index_dataset(
+                    ledger,
+                    registry,
+                    target,
+                    one,
+                    password=password.decode(),
+                    secret=secret,
+                    by=by,
+                    told=told,
+                ),
+            )
 
 
 async def gather_sessions(ledger: Ledger, registry: Registry) -> list[Passed]:

@@ -4,8 +4,8 @@ A folder, which belongs on another machine or medium than the registry, holds th
 each client organisation, each wrapped by a master key (`ledger.vault.KeyRing`). Registry files are sealed under the
 organisation's key: destroying it leaves noise of them, backups included, and the registry of the others as it was.
 
-Whoever has the folder and its master key can look anybody up. `master` names the master key file; it can be held by
-others than the folder is, and `release.py` lets it exist only while two persons' shares are together.
+Whoever has the folder and its master key can look anybody up. `master` names the master key file, which others can
+hold than those who hold the folder; or it is the 32 bytes, for as long as two persons' shares are together (`release`).
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class TraceKeys:
         self.folder = folder
 
     @classmethod
-    def open(cls, folder: Path, *, master: Path | None = None) -> Self:
+    def open(cls, folder: Path, *, master: Path | bytes | None = None) -> Self:
         """Opens the folder, or makes it with a new key. Fault BAD_KEY_FILE when others could read the master key or
         it is another one."""
         ring = KeyRing(folder, master=master)

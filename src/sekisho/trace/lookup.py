@@ -1,6 +1,6 @@
 """A list's way through: read, fingerprinted, matched, attributed, counted. What `sekisho trace run` does."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,16 +10,28 @@ import pyarrow as pa
 from pyroaring import BitMap
 
 from sekisho.trace.attribution import Attribution, attribute
+from sekisho.trace.canaries import Hits, Planted, hits_of
 from sekisho.trace.fuzzy import PARTS, fuzzy_pairs
 from sekisho.trace.intake import Listing, batches
-from sekisho.trace.match import match, parts_present
+from sekisho.trace.match import TIERS, match, parts_present
 from sekisho.trace.parts import Lines, fingerprint, joined
 from sekisho.trace.persons import Counts, count_persons
 from sekisho.trace.registry import Loaded, Registry
 
 Progress = Callable[[str, float], None]
 """Told a step's name and how much of it is done, 0 to 1."""
+_MOST_SHOWN: Final = 400
 _SMALL: Final = 20_000  # rows that one process has read before a second one has started
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A session that was shown records which are in the list: how many of them."""
+
+    session: str
+    dataset: str
+    records: int
+    hits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,8 @@ class Traced:
     erased: tuple[str, ...]  # datasets that could not be examined
     organisation_of: Mapping[str, str]  # of each dataset that was examined
     fuzzy: Mapping[str, int]  # organisation -> rows that only the fuzzy pass found
+    shown: tuple[Shown, ...]
+    canaries: tuple[Hits, ...]
 
 
 def trace(
@@ -42,13 +56,14 @@ def trace(
     registry: Registry,
     loaded: Loaded,
     *,
+    copies: Sequence[Planted] = (),
     processes: int | None = None,
     progress: Progress = lambda step, done: None,
 ) -> Traced:
-    """Look a list up. Raises Fault NO_COLUMNS."""
+    """Look a list up. `copies` are those with canaries. Raises Fault NO_COLUMNS."""
     key = registry.fingerprint_key
     row_of_line, lines = fingerprinted(listing, key, processes=processes, progress=progress)
-    return look_up(listing, row_of_line, lines, registry, loaded, progress=progress)
+    return look_up(listing, row_of_line, lines, registry, loaded, copies=copies, progress=progress)
 
 
 def fingerprinted(
@@ -80,6 +95,7 @@ def look_up(
     registry: Registry,
     loaded: Loaded,
     *,
+    copies: Sequence[Planted] = (),
     progress: Progress = lambda step, done: None,
 ) -> Traced:
     """What the lines of a list say, with nothing but their parts at hand."""
@@ -105,7 +121,25 @@ def look_up(
         loaded.erased,
         organisation_of,
         fuzzy,
+        _shown(attribution, loaded),
+        hits_of(copies, row_of_line, lines, registry.fingerprint_key),
     )
+
+
+def _shown(found: Attribution, loaded: Loaded) -> tuple[Shown, ...]:
+    """Of each session how many of its records are in the list, the most first: what a picture is drawn from."""
+    every = []
+    telling = np.array([not tier.weak for tier in TIERS])[found.pairs.tier]
+    for number, name in enumerate(loaded.names):
+        start, stop = loaded.bases[number], loaded.bases[number + 1]
+        mine = found.pairs.rec[telling & (found.pairs.rec >= start) & (found.pairs.rec < stop)] - start
+        hit = BitMap(np.unique(mine).astype(np.uint32))
+        every += [
+            Shown(passed.session, name, passed.records, hits)
+            for passed in loaded.sessions[name]
+            if (hits := BitMap.deserialize(passed.bitmap).intersection_cardinality(hit))
+        ]
+    return tuple(sorted(every, key=lambda one: (-one.hits, one.session))[:_MOST_SHOWN])
 
 
 def _fuzzy(
