@@ -35,50 +35,47 @@ class CopyMade(Fact):
     marks: Commitment
 
 
-@fact("takeout.server_registered", version=1)
-class ServerRegistered(Fact):
-    """A server of a recipient to which packages may be pushed by SFTP. `host_key` is pinned, in OpenSSH's form."""
+@fact("takeout.destination_proposed", version=1)
+class DestinationProposed(Fact):
+    """A place to which packages may be brought, when others have agreed. `channel` is "sftp" (a server: `address` is
+    user@host:port/folder, and `host_key` is pinned, in OpenSSH's form) or "medium" (`address` is the serial number
+    that its hardware tells, `holder` who answers for it, `encryption` how it protects itself besides)."""
 
-    server: str
-    host: str
-    port: int
-    user: str
-    folder: str
+    destination: str
+    channel: str
+    address: str
     host_key: str
-
-
-@fact("takeout.server_removed", version=1)
-class ServerRemoved(Fact):
-    server: str
-
-
-@fact("takeout.medium_registered", version=1)
-class MediumRegistered(Fact):
-    """A medium by the serial number that its hardware tells. `holder` is the person who answers for it, `encryption`
-    how it protects itself (the package is sealed besides)."""
-
-    serial: str
     label: str
     holder: str
     encryption: str
 
 
-@fact("takeout.medium_retired", version=1)
-class MediumRetired(Fact):
-    """`how`: "destroyed" or "lost"; what is still on it is sealed."""
+@fact("takeout.destination_approved", version=1)
+class DestinationApproved(Fact):
+    """`request` is the leaf hash (hex) of the proposal that was seen."""
 
-    serial: str
+    destination: str
+    approver: str
+    request: str
+
+
+@fact("takeout.destination_removed", version=1)
+class DestinationRemoved(Fact):
+    """`how`: "removed", "destroyed" or "lost"; what is still on a medium is sealed."""
+
+    destination: str
     how: str
 
 
 @fact("takeout.link_made", version=1)
 class LinkMade(Fact):
     """A link to a package, good once until `expires` (microseconds since 1970, UTC). `link` is the SHA-256 of its
-    secret, `code` commits to the code that its user must have by another way."""
+    secret, `code` commits to the code that its user must have by another way, and may get wrong `tries` times."""
 
     takeout: str
     link: str
     code: Commitment
+    tries: int
     expires: int
 
 
@@ -156,8 +153,9 @@ class Destroyed(Fact):
 @fact("takeout.custody_alarmed", version=1)
 class CustodyAlarmed(Fact):
     """Something about a copy is not as it must be. `why`: "not_delivered", "not_received", "not_returned" (overdue),
-    "rows", "manifest" or "package" (what was approved, released and opened differ), "forged" (a receipt that proves
-    nothing). `approved` and `found` are numbers of rows where `why` is "rows"."""
+    "rows", "manifest" or "package" (what was approved, released and opened differ), "early" (opened before it was
+    handed over) or "forged" (a receipt that proves nothing). `approved` and `found` are numbers of rows where `why` is
+    "rows"."""
 
     takeout: str
     why: str

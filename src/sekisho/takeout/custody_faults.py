@@ -69,3 +69,9 @@ BAD_REGISTRATION = fault_kind(
     en="{destination} cannot be registered: {reason}. Nothing changed; correct it.",
     ja="{destination} を登録できません: {reason}。何も変更していません。修正してください。",
 )
+NOT_YOURS = fault_kind(
+    "SEK-TAKE-043",
+    en="{person} neither asked for take-out {takeout} nor approved it. Nothing was done; ask one of those who did.",
+    ja="{person} は持ち出し {takeout} の申請者でも承認者でもありません。何も行っていません。"
+    "申請者か承認者に依頼してください。",
+)

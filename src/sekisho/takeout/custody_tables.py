@@ -30,25 +30,14 @@ takeout_copies = Table(
     Column("marks", String(64), nullable=False),
 )
 
-takeout_servers = Table(
-    "takeout_servers",
+takeout_destinations = Table(
+    "takeout_destinations",
     metadata,
-    Column("server", String(64), primary_key=True),
-    Column("host", Text, nullable=False),
-    Column("port", Integer, nullable=False),
-    Column("user", Text, nullable=False),
-    Column("folder", Text, nullable=False),
-    Column("host_key", Text, nullable=False),
-)
-
-takeout_media = Table(
-    "takeout_media",
-    metadata,
-    Column("serial", String(128), primary_key=True),
+    Column("destination", String(64), primary_key=True),
+    Column("channel", String(16), nullable=False),
+    Column("address", Text, nullable=False),
     Column("label", Text, nullable=False),
-    Column("holder", String(64), nullable=False),
-    Column("encryption", Text, nullable=False),
-    Column("retired", String(16), nullable=False),  # how, or ""
+    Column("removed", String(16), nullable=False),  # how, or ""
 )
 
 takeout_links = Table(
@@ -58,12 +47,18 @@ takeout_links = Table(
     Column("takeout", String(64), nullable=False, index=True),
     Column("code", String(64), nullable=False),
     Column("expires", BigInteger, nullable=False),
-    Column("made", Timestamp, nullable=False),
-    Column("left", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # of several links, the newest counts
+    Column("left", Integer, nullable=False),  # tries
     Column("used", Boolean, nullable=False),
 )
 
-# An attempt ends once, and only one of a take-out's attempts hands it over: the ledger refuses a second row.
+# What is on its way, or has arrived: the ledger refuses a second row, and with it a second delivery.
+takeout_on_the_way = Table(
+    "takeout_on_the_way",
+    metadata,
+    Column("takeout", String(64), primary_key=True),
+)
+
 takeout_deliveries = Table(
     "takeout_deliveries",
     metadata,
@@ -125,38 +120,21 @@ def _copied(write: Writes, fact: facts.CopyMade, recorded: Recorded) -> None:
     write.insert(takeout_copies, row)
 
 
-@projects(facts.ServerRegistered)
-def _server(write: Writes, fact: facts.ServerRegistered, recorded: Recorded) -> None:
+@projects(facts.DestinationProposed)
+def _destination(write: Writes, fact: facts.DestinationProposed, recorded: Recorded) -> None:
     row: Row = {
-        "host": fact.host,
-        "port": fact.port,
-        "user": fact.user,
-        "folder": fact.folder,
-        "host_key": fact.host_key,
-    }
-    write.upsert(takeout_servers, {"server": fact.server}, row)
-
-
-@projects(facts.ServerRemoved)
-def _server_removed(write: Writes, fact: facts.ServerRemoved, recorded: Recorded) -> None:
-    write.delete(takeout_servers, {"server": fact.server})
-
-
-@projects(facts.MediumRegistered)
-def _medium(write: Writes, fact: facts.MediumRegistered, recorded: Recorded) -> None:
-    row: Row = {
-        "serial": fact.serial,
+        "destination": fact.destination,
+        "channel": fact.channel,
+        "address": fact.address,
         "label": fact.label,
-        "holder": fact.holder,
-        "encryption": fact.encryption,
-        "retired": "",
+        "removed": "",
     }
-    write.insert(takeout_media, row)
+    write.insert(takeout_destinations, row)
 
 
-@projects(facts.MediumRetired)
-def _retired(write: Writes, fact: facts.MediumRetired, recorded: Recorded) -> None:
-    write.update(takeout_media, {"serial": fact.serial}, {"retired": fact.how})
+@projects(facts.DestinationRemoved)
+def _destination_removed(write: Writes, fact: facts.DestinationRemoved, recorded: Recorded) -> None:
+    write.update(takeout_destinations, {"destination": fact.destination}, {"removed": fact.how})
 
 
 @projects(facts.LinkMade)
@@ -166,8 +144,8 @@ def _link(write: Writes, fact: facts.LinkMade, recorded: Recorded) -> None:
         "takeout": fact.takeout,
         "code": fact.code,
         "expires": fact.expires,
-        "made": recorded.at,
-        "left": -1,
+        "seq": recorded.seq,
+        "left": fact.tries,
         "used": False,
     }
     write.insert(takeout_links, row)
@@ -190,6 +168,7 @@ def _begun(write: Writes, fact: facts.DeliveryBegun, recorded: Recorded) -> None
         "failed": None,
     }
     write.insert(takeout_deliveries, row)
+    write.insert(takeout_on_the_way, {"takeout": fact.takeout})
     if fact.channel == "page":
         write.update(takeout_links, {"link": fact.to}, {"used": True})
 
@@ -198,6 +177,7 @@ def _begun(write: Writes, fact: facts.DeliveryBegun, recorded: Recorded) -> None
 def _failed(write: Writes, fact: facts.DeliveryFailed, recorded: Recorded) -> None:
     key: Row = {"takeout": fact.takeout, "attempt": fact.attempt}
     write.update(takeout_deliveries, key, {"ended": recorded.at, "failed": fact.reason})
+    write.delete(takeout_on_the_way, {"takeout": fact.takeout})
 
 
 @projects(facts.HandedOver)

@@ -18,6 +18,7 @@ from webauthn.helpers import base64url_to_bytes
 from webauthn.helpers.exceptions import WebAuthnException
 
 NAMESPACE: Final = "sekisho-take-out"
+RECEIPT_NAMESPACE: Final = "sekisho-receipt"
 _BEGIN: Final = "-----BEGIN SSH SIGNATURE-----"
 _END: Final = "-----END SSH SIGNATURE-----"
 LONGEST: Final = 16_384  # characters of a signature
@@ -33,13 +34,13 @@ class Relying:
     origins: Sequence[str] = ()
 
 
-def ssh_signed(document: bytes, signature: str, public_key: str) -> bool:
-    """Whether `ssh-keygen -Y sign -n sekisho-take-out` made this with this key; a token's key only when touched."""
+def ssh_signed(document: bytes, signature: str, public_key: str, namespace: str = NAMESPACE) -> bool:
+    """Whether `ssh-keygen -Y sign -n NAMESPACE` made this with this key; a token's key only when touched."""
     if len(signature) > LONGEST or not signature.isascii():
         return False
     try:
         blob = _unarmoured(signature)
-        allowed = import_allowed_signers(f'signer namespaces="{NAMESPACE}" {public_key}\n')
+        allowed = import_allowed_signers(f'signer namespaces="{namespace}" {public_key}\n')
         good = validate_sshsig(document, blob, "signer", allowed)
         return good and (not public_key.startswith("sk-") or _touched(blob))
     except (ValueError, asyncssh.Error, PacketDecodeError):  # unreadable, or a hash or key that is not spoken
