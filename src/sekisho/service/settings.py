@@ -64,7 +64,8 @@ class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hold; an open one holds it in memory. `takeout_trace_keys` is the folder of the trace key, if take-outs shall be
     compared with the registry; a checkpoint that has it at hand can look anybody up.
     `workspace_memory_mib` is what the programs in an open one may take together.
-    `notify` is the section `[notify]`: `alarms`, and the mail server in `[notify.smtp]`. `[watch]` says what is worth an alert, when it climbs, and what follows by itself.
+    `notify` is the section `[notify]`: `alarms`, and the mail server in `[notify.smtp]`.
+    `[watch]` says what is worth an alert, when it climbs, and what follows by itself.
     Each `[[openid]]` is a provider of OpenID Connect. `postgres_tls` false is refused on any address but loopback.
     `ssh_listen` "" means no SSH door; `ssh_bind_source` false leaves our address out of the certificates for
     targets, which address translation between them needs.
