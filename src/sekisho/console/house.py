@@ -30,6 +30,7 @@ from sekisho.relay.workspace.rooms import Workspaces
 from sekisho.takeout.asking import Counter
 from sekisho.takeout.desk import TakeoutDesk
 from sekisho.takeout.packages import Packages
+from sekisho.trace.desk import TraceDesk
 from sekisho.watch.ingest.intake import Intake
 
 GLASS_BROKEN: Final = "gate.glass_broken"  # a log event
@@ -37,7 +38,7 @@ _log: Final = structlog.get_logger()
 
 # What a token of the JSON API may be good for: reading, one part of the house each. Acts need a person at the
 # console: a token in a script would be a second hand of the same human.
-SCOPES: Final = ("me", "tickets", "sessions", "people", "register", "log", "portal", "takeouts")
+SCOPES: Final = ("me", "tickets", "sessions", "people", "register", "log", "portal", "trace", "takeouts")
 
 
 async def _sound(opened: BreakGlassOpened, recorded: Recorded) -> None:
@@ -76,6 +77,7 @@ class House:
     takeouts: TakeoutDesk
     packages: Packages
     counter: Counter
+    traces: TraceDesk
     passes: Challenges[SocketPass] = field(default_factory=lambda: Challenges(time.monotonic))
     openid: tuple[OpenIdDesk, ...] = ()
     doors: tuple[Door, ...] = ()

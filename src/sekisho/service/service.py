@@ -67,6 +67,8 @@ from sekisho.takeout.packages import Packages
 from sekisho.takeout.signatures import Relying
 from sekisho.takeout.telling import tell as tell_of_takeouts
 from sekisho.takeout.whose import Fingerprints
+from sekisho.trace.desk import TraceDesk
+from sekisho.trace.release import KeyDesk
 from sekisho.watch.ingest.intake import Intake
 from sekisho.watch.ingest.listener import SyslogListener
 from sekisho.watch.telling import telling as telling_of
@@ -84,6 +86,8 @@ TLS: Final = "tls"
 WATCH: Final = "watch"
 TAKEOUTS: Final = "takeouts"
 TRACE: Final = "trace"
+TRACE_KEYS: Final = "trace-keys"
+TRACE_LISTS: Final = "trace-lists"
 SSH: Final = "ssh"
 SSH_HOST_KEY: Final = "ssh/host_ed25519"
 SSH_AUTHORITY: Final = "ssh/authority"
@@ -256,6 +260,7 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                 listened.append(group.create_task(_listen(syslog.serve, settings.watch.syslog_listen)))
             watching.append(group.create_task(tell_of_takeouts(ledger, house.notices)))
             watching.append(group.create_task(house.counter.run()))
+            watching.append(group.create_task(house.traces.run()))
             housing = group.create_task(rooms.run())
             try:
                 yield Service(
@@ -347,6 +352,9 @@ def _house(
     origins = [f"https://{name}{'' if port == 443 else f':{port}'}" for name in hosts]
     takeouts = TakeoutDesk(ledger, state / LOG, key, Relying(hosts[0], origins))
     packages = Packages(state / TAKEOUTS)
+    traces = TraceDesk(
+        ledger, state / TRACE, state / TRACE_LISTS, KeyDesk(ledger, state / TRACE_KEYS), secret=secret
+    )
     keys = Path(settings.takeout_trace_keys) if settings.takeout_trace_keys else None
     counter = Counter(ledger, takeouts, packages, rooms, Fingerprints(state / TRACE, keys))
     return House(
@@ -369,6 +377,7 @@ def _house(
         takeouts=takeouts,
         packages=packages,
         counter=counter,
+        traces=traces,
         doors=(door, browser, rooms, counter),
     )
 
