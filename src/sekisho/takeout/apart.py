@@ -88,13 +88,13 @@ async def inspect_apart(
     return seen
 
 
-def command_line() -> list[str]:
+def command_line(program: str = inside.__name__) -> list[str]:
     """Everything between this process and the program inside."""
     # As root of the machine it keeps that user for reading libraries below /root; without a capability, and with
     # nothing else mounted, there is nothing to do with it.
     paths = [path for path in dict.fromkeys(sys.path) if path and Path(path).exists()]
     shown = dict.fromkeys([sys.base_prefix, sys.prefix, *paths])
-    start = f"import sys; sys.path[:0] = {paths!r}; from {inside.__name__} import main; main()"
+    start = f"import sys; sys.path[:0] = {paths!r}; from {program} import main; main()"
     return [
         "bwrap",
         *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"),

@@ -19,9 +19,11 @@ _CHUNK = 1 << 20
 class Packages:
     """A folder. Nothing in it can be opened with what the checkpoint has."""
 
-    def __init__(self, folder: Path) -> None:
-        """Also removes what a crash left half written."""
+    def __init__(self, folder: Path, *, tidy: bool = True) -> None:
+        """Also removes what a crash left half written: not so beside a running service, which may be writing it."""
         self._folder = folder
+        if not tidy:
+            return
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left in folder.glob("*.part"):
             left.unlink()
