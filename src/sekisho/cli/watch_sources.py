@@ -70,6 +70,9 @@ def add(
 ) -> None:
     """Let a source deliver, or change how it does. For HTTP the token is shown, once; a former one is void."""
 
+    mapped = mapping.read_text(encoding="utf-8") if mapping else ""
+    pinned = certificate_of(certificate.read_bytes()) if certificate else ""
+
     async def run() -> str:
         async with open_ledger(state, read_settings(state)) as ledger:
             await register_source(
@@ -80,8 +83,8 @@ def add(
                 product=product,
                 service=service,
                 category=category,
-                mapping=mapping.read_text(encoding="utf-8") if mapping else "",
-                certificate=certificate_of(certificate.read_bytes()) if certificate else "",
+                mapping=mapped,
+                certificate=pinned,
                 silence_minutes=silence_minutes,
             )
             async with ledger.read() as connection:

@@ -168,10 +168,12 @@ def _sorted(observations: Iterator[Observation]) -> Iterator[tuple[int, Observat
 
 class RowReader:
     """Reads rows of any columns; how rows with the same columns are read is worked out once. `name` is a file's name
-    up to its first dot, which may say what its rows are."""
+    up to its first dot, which may say what its rows are. `strict` refuses rows of which nothing says what they are: a
+    file without its mapping is a mistake, a line of a live log need not concern us."""
 
-    def __init__(self, mapping: Mapping, *, zone: int, name: str = "") -> None:
+    def __init__(self, mapping: Mapping, *, zone: int, name: str = "", strict: bool = True) -> None:
         self._mapping = mapping
+        self._strict = strict
         self._stem = _STEMS.get(name.lower())
         self._time = _times(zone)
         self._patterns = [(one, _expression(one)) for one in mapping.patterns]
@@ -191,7 +193,7 @@ class RowReader:
         if found is None:
             if len(self._known) >= _SHAPES:  # JSON rows can differ without end
                 self._known.clear()
-            found = _Columns(row, self._mapping, self._stem, self._time, self._patterns)
+            found = _Columns(row, self._mapping, self._stem, self._time, self._patterns, self._strict)
             self._known[present] = found
         return found
 
@@ -264,7 +266,9 @@ class _Columns:
         stem: Kind | None,
         time: Callable[[Any], int],
         patterns: list[tuple[Pattern, Any]],
+        strict: bool,
     ) -> None:
+        self._strict = strict and not patterns
         self._columns: list[tuple[str, str]] = []
         for name, aliases in _ALIASES.items():
             column = mapping.columns.get(name) or next((alias for alias in aliases if alias in row), None)
@@ -348,7 +352,7 @@ class _Columns:
             uid, activity = int(row["class_uid"]), int(row.get("activity_id") or 0)
             return _OCSF.get((uid, activity)) or _OCSF.get((uid, 0))
         if self._stem is None:
-            if said or self._mapping.patterns:
+            if said or not self._strict:
                 return None  # something that the mapping doesn't name: not for us
             raise ValueError("no column says what happened: give a mapping for `kind`")
         done = str(row.get("activity", "")).strip().lower()

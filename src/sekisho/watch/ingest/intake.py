@@ -154,7 +154,7 @@ class Intake:
     def _try(self, source: Source, rows: Sequence[dict[str, Any]], received: datetime) -> tuple[int, int]:
         """Read every row once, so that none is acknowledged that could not be read later: (of no kind, seconds
         ahead). Raises Fault BAD_BATCH."""
-        reader = RowReader(mapping_of(source.mapping), zone=self._zone)
+        reader = RowReader(mapping_of(source.mapping), zone=self._zone, strict=False)
         unread, ahead = 0, 0.0
         for number, row in enumerate(rows, 1):
             try:

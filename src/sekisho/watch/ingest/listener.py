@@ -77,7 +77,7 @@ class SyslogListener:
         finally:
             self._connections -= 1
             if writer is not None:
-                writer.close()
+                writer.transport.abort()  # there is nothing that we could still say
             else:
                 accepted.close()
 
@@ -112,7 +112,7 @@ class SyslogListener:
         # A registered authority would vouch for others: the certificate itself must be the one.
         source = next((one for one in sources if one.fingerprint == fingerprint), None)
         if source is None:
-            writer.close()
+            transport.abort()
             return None
         return source.name, reader, writer
 

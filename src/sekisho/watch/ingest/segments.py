@@ -101,7 +101,10 @@ def show(segment: Segment, seq: int) -> Iterator[Shown]:
             # No row is of the future: a source's wrong clock must not carry the watch's own with it.
             at = min(observation.at, segment.received)
             observation = _placed(observation, segment, at, seq, part)
-        found.append((at, part, observation, row, reader.about(flattened)))
+        about = reader.about(flattened)
+        if observation is not None:  # which a pattern may have found where no column says it
+            about |= {"actor": observation.actor, "client": observation.client}
+        found.append((at, part, observation, row, about))
     found.sort(key=lambda one: one[:2])
     for at, part, observation, row, about in found:
         event = Event(flatten(row), source, at, seq)
@@ -123,4 +126,4 @@ def _placed(one: Observation, segment: Segment, at: int, seq: int, part: int) ->
 
 @lru_cache(maxsize=64)
 def _reader(mapping: bytes, zone: int) -> RowReader:
-    return RowReader(msgspec.msgpack.decode(mapping, type=Mapping), zone=zone)
+    return RowReader(msgspec.msgpack.decode(mapping, type=Mapping), zone=zone, strict=False)
