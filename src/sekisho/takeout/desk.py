@@ -48,6 +48,7 @@ _LONGEST_SHARE: Final = 8_192  # characters of age's text
 _ARMOUR: Final = ("-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----")
 _END: Final = 1 << 62
 _MINT: Final = object()
+_OVER: Final = (faults.NO_TAKEOUT, faults.NOT_THE_REQUESTER, faults.ENDED, faults.LAPSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +243,21 @@ class TakeoutDesk:
     async def judged(self, takeout: str) -> Verdict:
         """For a screen: how it stands by the database, which decides nothing."""
         return (await self._judged(takeout))[1]
+
+    async def approvable(self, takeout: str, account: str) -> tuple[Verdict, Refusal | None]:
+        """For a screen: how it stands, and why this account's signature would not count; None when it would."""
+        history, verdict = await self._judged(takeout)
+        refusal = next(iter(verdict.against), None)
+        if verdict.asked is None or verdict.released or (refusal and refusal.kind in _OVER):
+            return verdict, refusal or Refusal(faults.ENDED, {"takeout": takeout, "how": "released"})
+        given = TakeoutApproved(
+            takeout=takeout, approver=account, digest="", method="", key="", signature="", share=""
+        )
+        return verdict, self._duty_refusal(history, verdict, verdict.asked, given)
+
+    @property
+    def relying(self) -> Relying:
+        return self._relying
 
     def check(self, asked: TakeoutRequested) -> None:
         """Whether everything is said, before anything is sealed. Raises Fault BAD_REQUEST."""

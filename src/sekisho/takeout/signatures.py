@@ -8,7 +8,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import asyncssh
 import webauthn
@@ -16,6 +16,7 @@ from asyncssh.packet import PacketDecodeError, SSHPacket
 from asyncssh.sshsig import import_allowed_signers, validate_sshsig
 from webauthn.helpers import base64url_to_bytes
 from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers.structs import PublicKeyCredentialDescriptor, UserVerificationRequirement
 
 NAMESPACE: Final = "sekisho-take-out"
 RECEIPT_NAMESPACE: Final = "sekisho-receipt"
@@ -65,6 +66,18 @@ def _touched(blob: bytes) -> bool:
         return False
     made.get_string()
     return bool(made.get_byte() & 1)
+
+
+def signing_options(digest: bytes, credentials: Sequence[str], relying: Relying) -> dict[str, Any]:
+    """What `navigator.credentials.get()` needs for a signature over a request by one of these passkeys."""
+    options = webauthn.generate_authentication_options(
+        rp_id=relying.rp_id,
+        challenge=digest,
+        allow_credentials=[PublicKeyCredentialDescriptor(id=base64url_to_bytes(one)) for one in credentials],
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    found: dict[str, Any] = json.loads(webauthn.options_to_json(options))
+    return found
 
 
 def passkey_signed(digest: bytes, answer: str, credential: str, public_key: str, relying: Relying) -> bool:

@@ -1,11 +1,17 @@
 """Take-outs as lists and screens see them. No decision reads these tables."""
 
-from sqlalchemy import BigInteger, Column, String, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, String, Table, Text
 
-from sekisho.ledger import Recorded, Writes, projects
+from sekisho.ledger import Recorded, Writes, projects, values_of
 from sekisho.ledger.projections import Row
 from sekisho.ledger.tables import Timestamp, metadata
-from sekisho.takeout.facts import TakeoutApproved, TakeoutClosed, TakeoutReleased, TakeoutRequested
+from sekisho.takeout.facts import (
+    TakeoutApproved,
+    TakeoutClosed,
+    TakeoutRefused,
+    TakeoutReleased,
+    TakeoutRequested,
+)
 
 takeouts = Table(
     "takeouts",
@@ -31,6 +37,22 @@ takeout_approvals = Table(
     Column("takeout", String(64), primary_key=True),
     Column("approver", String(64), primary_key=True),
     Column("method", String(16), nullable=False),
+    Column("at", Timestamp, nullable=False),
+)
+
+# What was tried and refused, for lists.
+takeout_refusals = Table(
+    "takeout_refusals",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("takeout", String(64), nullable=False, index=True),
+    Column("step", String(16), nullable=False),
+    Column("claimed", String(64), nullable=False, index=True),
+    Column("code", String(32), nullable=False),
+    Column("ticket", String(64), nullable=False),
+    Column("organisations", Text, nullable=False),  # separated by spaces
+    Column("persons", BigInteger, nullable=False),
+    Column("channel", String(16), nullable=False),
     Column("at", Timestamp, nullable=False),
 )
 
@@ -67,6 +89,12 @@ def _approved(write: Writes, fact: TakeoutApproved, recorded: Recorded) -> None:
     # Inserted: the same approval twice is refused by the ledger.
     row: Row = {"takeout": fact.takeout, "approver": fact.approver, "method": fact.method, "at": recorded.at}
     write.insert(takeout_approvals, row)
+
+
+@projects(TakeoutRefused)
+def _refused(write: Writes, fact: TakeoutRefused, recorded: Recorded) -> None:
+    row: Row = {**values_of(fact), "organisations": " ".join(fact.organisations), "at": recorded.at}
+    write.insert(takeout_refusals, {"seq": recorded.seq, **row})
 
 
 @projects(TakeoutClosed)
