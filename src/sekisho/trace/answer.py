@@ -4,17 +4,20 @@ It holds no value of the list, only counts and ids; it is confidential all the s
 """
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Final
 
 import msgspec
 import numpy as np
 
+from sekisho.trace import history
 from sekisho.trace.attribution import Attribution, Verdict
 from sekisho.trace.lookup import Traced
 from sekisho.trace.match import TIERS
 from sekisho.trace.persons import RULES
 
-METHOD: Final = "exact-parts/1 explain-away-lr/1 fuzzy-splink/1 canaries/1"
+METHOD: Final = "exact-parts/1 explain-away-lr/1 fuzzy-splink/1 canaries/1 history/1"
 """Names the rules that made an answer; changed whenever the same input could give another answer."""
 
 
@@ -46,6 +49,19 @@ class Session(Document, frozen=True, kw_only=True):
     rival: str
     rival_log10_lr: float
     ties: tuple[str, ...]
+    favoured: str  # of this one and its ties, the one that download histories speak for
+    history: "History"
+
+
+class History(Document, frozen=True, kw_only=True):
+    """See `history.History`."""
+
+    statements: int
+    largest: int
+    shown: tuple[str, ...]
+    added: tuple[str, ...]
+    same_rows: bool
+    weight: float
 
 
 class Doubt(Document, frozen=True, kw_only=True):
@@ -138,9 +154,17 @@ class Answer(Document, frozen=True, kw_only=True):
         return hashlib.sha256(self.encoded()).hexdigest()
 
 
-def answer_of(traced: Traced, *, registry: str, not_gathered: int = 0) -> Answer:
-    """`registry` is the digest of the registry that was looked up in."""
+def answer_of(
+    traced: Traced,
+    *,
+    registry: str,
+    not_gathered: int = 0,
+    histories: Mapping[str, history.History] | None = None,
+) -> Answer:
+    """`registry` is the digest of the registry that was looked up in; `histories` are of sessions that are named or
+    tie with one."""
     found = traced.attribution
+    known = histories or {}
     return Answer(
         method=METHOD,
         list_sha256=traced.listing.sha256,
@@ -175,6 +199,8 @@ def answer_of(traced: Traced, *, registry: str, not_gathered: int = 0) -> Answer
                 rival=one.rival,
                 rival_log10_lr=one.rival_log10_lr,
                 ties=one.ties,
+                favoured=history.favoured(one.session, one.ties, known),
+                history=_history(known.get(one.session, history.NOTHING)),
             )
             for dataset, fit in found.fits.items()
             for one in fit.findings
@@ -216,6 +242,16 @@ def answer_of(traced: Traced, *, registry: str, not_gathered: int = 0) -> Answer
             not_gathered=not_gathered,
         ),
     )
+
+
+def named_sessions(traced: Traced) -> set[str]:
+    """The sessions whose download history an answer looks at."""
+    fits = traced.attribution.fits.values()
+    return {name for fit in fits for one in fit.findings for name in (one.session, *one.ties)}
+
+
+def _history(found: history.History) -> History:
+    return History(**{field.name: getattr(found, field.name) for field in fields(found)})
 
 
 def _persons(traced: Traced, organisation: str) -> Persons:

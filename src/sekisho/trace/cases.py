@@ -14,10 +14,11 @@ from sekisho.faults import Fault
 from sekisho.ledger import Erased, Ledger, Recorded
 from sekisho.ledger.vault import CHECKPOINT
 from sekisho.relay.tables import sessions
-from sekisho.trace.answer import METHOD, Answer, answer_of
+from sekisho.trace.answer import METHOD, Answer, answer_of, named_sessions
 from sekisho.trace.canaries import planted
 from sekisho.trace.facts import CaseConcluded, CaseOpened, CaseRepeated
 from sekisho.trace.faults import NO_ANSWER, NO_CASE, OTHER_LIST
+from sekisho.trace.history import read_histories
 from sekisho.trace.intake import Listing
 from sekisho.trace.lookup import Progress, Traced, trace
 from sekisho.trace.registry import Registry
@@ -222,4 +223,6 @@ async def _looked_up(
 
     # Minutes of arithmetic: the ledger's loop goes on meanwhile.
     traced = await asyncio.to_thread(work)
-    return answer_of(traced, registry=registry.digest, not_gathered=not_gathered)
+    items = [column.item for column in listing.columns if column.item]
+    histories = await read_histories(ledger, named_sessions(traced), items, listing.rows, before=before)
+    return answer_of(traced, registry=registry.digest, not_gathered=not_gathered, histories=histories)
