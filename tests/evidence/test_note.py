@@ -1,6 +1,7 @@
 """Signed notes: the example of the norm, another implementation, and everything that must be refused."""
 
 import stat
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,7 @@ def test_signature_lines_of_an_answer() -> None:
         str(VerifierKey("x.example", 6, bytes(32))),  # type: ignore[arg-type]
         str(VerifierKey("x.example", 1, bytes(31))),
     ],
+    ids=count(),  # the keys are new at each collection, and so would the names be
 )
 def test_what_is_no_key(text: str) -> None:
     refused(faults.BAD_KEY, parse_key, text)

@@ -1,5 +1,7 @@
 """Trust policies: the example of the norm, quorums, and every line that must be refused."""
 
+from itertools import count
+
 import pytest
 
 from sekisho.evidence import faults
@@ -135,6 +137,7 @@ def test_of_keys() -> None:
         ("group g all none", "not defined"),
         ("# bell \x07", "control character"),
     ],
+    ids=count(),  # the keys are new at each collection, and so would the names be
 )
 def test_lines_that_are_refused(line: str, reason: str) -> None:
     with pytest.raises(Fault) as raised:

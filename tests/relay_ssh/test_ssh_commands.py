@@ -1,6 +1,7 @@
 """`sekisho ssh-key` and `sekisho ssh-ca`, and what a server of `sekisho register target --protocol ssh` is."""
 
 import asyncio
+from itertools import count
 from pathlib import Path
 
 import asyncssh
@@ -117,6 +118,7 @@ def test_a_target_for_ssh_is_registered_with_its_keys(state: tuple[Path, str], t
         .decode()
         .replace("ssh-ed25519", "ssh-rsa"),
     ],
+    ids=count(),  # the keys are new at each collection, and so would the names be
 )
 def test_what_is_no_key_is_refused(line: str) -> None:
     with pytest.raises(Fault) as caught:
