@@ -34,12 +34,14 @@ from sekisho.people.credentials import STEP_SECONDS
 from sekisho.people.login import LoginDesk
 from sekisho.service.service import DATABASE, DOOR_SECRET, LOG, LOG_KEY, Service
 from sekisho.service.web import serving
+from sekisho.watch.alerts import OpenAlert, explain, list_alerts
 from sekisho.witness.client import WitnessClient
 from sekisho.witness.server import witness_app
 
 PERSONS_OF_THE_CHARGED_ACT: Final = 32_759
 _TICKET: Final = "T-0001"
 _CUT: Final = b'"outcome":"cut"'
+_HASTY: Final = "sigma:sekisho_hasty_approval"
 _FORGED: Final = "T-0002"
 
 
@@ -92,6 +94,7 @@ class ActOne:
         await self._copy()
         await self._dump()
         await self._around()
+        await self._watched()
         self._stage.heading(
             "The administrator, with root, the database and the log's own key",
             "管理者: root 権限・データベース・ログの署名鍵を持って",
@@ -200,6 +203,21 @@ class ActOne:
         title = ("The same with an account of the database's own", "データベース自身のアカウントで直接つなぐ")
         asked = f"psql -h {server.host} -p {server.port} -U {who}"
         self._show(title, asked, run, fact, run.status == 0 and fact is not None)
+
+    async def _watched(self) -> None:
+        """Nobody is quick enough to read a ticket in the moment in which this play approves it: the watch says so."""
+        found: list[OpenAlert] = []
+        async with asyncio.timeout(30):
+            while not any(one.raised.detector == _HASTY for one in found):
+                await self._ledger.wait_turn(0.2)
+                async with self._ledger.read() as connection:
+                    found = await list_alerts(connection)
+        language = self._stage.language
+        answer = "\n".join(
+            f"{one.raised.score:.1f}  {explain(one.raised)[language]}" for one in reversed(found)
+        )
+        title = ("Meanwhile, the watch", "その間に監視が見つけたもの")
+        self._show_text(title, "sekisho watch alerts", answer, found[-1].seq, ok=True)
 
     # -- the administrator --------------------------------------------------------------------------------------
 
