@@ -63,6 +63,7 @@ from sekisho.service.settings import SETTINGS_FILE, Settings, read_settings, spl
 from sekisho.service.web import bound, serving
 from sekisho.takeout.asking import Counter
 from sekisho.takeout.desk import TakeoutDesk
+from sekisho.takeout.marking import master_key
 from sekisho.takeout.packages import Packages
 from sekisho.takeout.signatures import Relying
 from sekisho.takeout.telling import tell as tell_of_takeouts
@@ -356,7 +357,9 @@ def _house(
         ledger, state / TRACE, state / TRACE_LISTS, KeyDesk(ledger, state / TRACE_KEYS), secret=secret
     )
     keys = Path(settings.takeout_trace_keys) if settings.takeout_trace_keys else None
-    counter = Counter(ledger, takeouts, packages, rooms, Fingerprints(state / TRACE, keys))
+    counter = Counter(
+        ledger, takeouts, packages, rooms, Fingerprints(state / TRACE, keys), master_key(state / TAKEOUTS)
+    )
     return House(
         ledger=ledger,
         log=state / LOG,

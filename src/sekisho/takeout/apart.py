@@ -103,7 +103,9 @@ def command_line(program: str = inside.__name__) -> list[str]:
         *(word for name in ("bin", "sbin", "lib", "lib64") for word in ("--symlink", f"usr/{name}", f"/{name}")),
         *("--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"),
         *(word for path in shown for word in ("--ro-bind", path, path)),
-        *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"),
+        *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"),
+        # A library looks for a place for temporary files when it is imported; from then on none can be written.
+        *("--size", "65536", "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/"),  # noqa: S108
         *("--setenv", "PYTHONDONTWRITEBYTECODE", "1", "--setenv", "POLARS_MAX_THREADS", "2"),
         *("--setenv", "LANG", "C.UTF-8", "--setenv", "OPENBLAS_NUM_THREADS", "1"),
         *("--", sys.executable, "-I", "-c", start),

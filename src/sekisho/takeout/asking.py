@@ -3,7 +3,7 @@
     1 let in        a session of the door "workspace": the gate decides, the file is lent, the room stays
     2 looked into   in a process apart (`apart`); whose the persons are (`whose`)
     3 refused, or   what no signature could let leave: recorded with what was found, and nothing is kept
-    4 sealed        to the seats that the published log gives (`seats`, `packages`): nobody can open it alone
+    4 sealed        as a copy of its own (`marking`), to the seats that the published log gives: nobody opens it alone
     5 asked         `takeout.requested` is durable; only from here on is there a take-out
 
 A crash before 5 leaves a package that nobody can open and no fact names: the next start removes it. Closing the ticket,
@@ -11,9 +11,8 @@ freezing the person or stopping the checkpoint ends what is under way before 5.
 """
 
 import asyncio
-import io
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -29,11 +28,13 @@ from sekisho.ledger.leaf import micros
 from sekisho.relay.faults import SESSION_ENDED
 from sekisho.relay.workspace.inner import Knocking
 from sekisho.relay.workspace.rooms import Lent, Workspaces
-from sekisho.takeout import faults
-from sekisho.takeout.apart import inspect_apart
+from sekisho.takeout import faults, marking
+from sekisho.takeout.apart import command_line, inspect_apart
 from sekisho.takeout.desk import TakeoutDesk
 from sekisho.takeout.facts import TakeoutRequested
 from sekisho.takeout.judge import Limits
+from sekisho.takeout.manifest import About
+from sekisho.takeout.marking import seal_copy
 from sekisho.takeout.packages import Packages
 from sekisho.takeout.seats import find_seats
 from sekisho.takeout.tables import takeouts
@@ -87,7 +88,7 @@ class Asking:
 
 class Counter:
     """Where take-outs are asked for. One per process, and a door like the others (`end_all`); the event loop's thread
-    owns it."""
+    owns it. `master` is the key from which the keys of copies are made."""
 
     def __init__(
         self,
@@ -96,6 +97,7 @@ class Counter:
         packages: Packages,
         rooms: Workspaces,
         fingerprints: Fingerprints,
+        master: bytes,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -104,6 +106,7 @@ class Counter:
         self._packages = packages
         self._rooms = rooms
         self._fingerprints = fingerprints
+        self._master = master
         self._now = now
         self._askings: dict[str, Asking] = {}
         self._group: asyncio.Future[asyncio.TaskGroup] = asyncio.get_running_loop().create_future()
@@ -246,8 +249,19 @@ class Counter:
         history = await self._desk.published(asking.takeout)
         above = Limits.of(history.policy(_END)).above(draft)
         seats = find_seats(history, asking.person, wish.organisations, above_limit=above)
-        source = io.BufferedReader(_Reading(lent.read()))
-        package = await asyncio.to_thread(self._packages.seal, asking.takeout, source, seats)
+        package = await seal_copy(
+            self._ledger,
+            self._packages,
+            self._master,
+            command_line(marking.__name__),
+            chunks=lent.read,
+            size=lent.file.size,
+            name=wish.file,
+            rows=found.rows,
+            about=_about(draft),
+            seats=seats,
+            by=asking.person,
+        )
         content = {"name": wish.file, "sha256": package.content, "size": package.size}
         sealed = self._ledger.vault.seal(owner, msgspec.json.encode(content))
         asking.draft = msgspec.structs.replace(
@@ -284,20 +298,15 @@ class Counter:
         )
 
 
-class _Reading(io.RawIOBase):
-    """The chunks of a file as a stream."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._left = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, into: "bytearray | memoryview") -> int:  # type: ignore[override]
-        if not self._left:
-            self._left = memoryview(next(self._chunks, b""))
-        taken = self._left[: len(into)]
-        into[: len(taken)] = taken
-        self._left = self._left[len(taken) :]
-        return len(taken)
+def _about(asked: TakeoutRequested) -> About:
+    return About(
+        takeout=asked.takeout,
+        organisations=asked.organisations,
+        purpose=asked.purpose,
+        basis=asked.basis,
+        recipient=asked.recipient,
+        expires=asked.expires,
+        returns=asked.returns,
+        persons=asked.persons,
+        items=asked.items,
+    )
