@@ -10,8 +10,9 @@ from sigma.exceptions import SigmaError
 from sigma.modifiers import modifier_mapping
 from sigma.types import SigmaString, SpecialChars
 
-from sekisho.watch.sigma.compile import _need
+from sekisho.watch.sigma.compile import _need, literal_of
 from sekisho.watch.sigma.matching import Shape, glob
+from sekisho.watch.sigma.ruleset import _finders
 from watch_sigma.sigma_under_test import compiled, event, item, matches
 
 CASES: list[tuple[str, Any, Any, bool]] = [
@@ -234,6 +235,70 @@ def test_what_is_needed_holds_whenever_the_rule_matches(pattern: str, text: str)
     need = _need("f", shape)
     if shape.test(text) and need.how == "tail":
         assert tail_of(text) == need.text
+
+
+@pytest.mark.parametrize(
+    ("expression", "literal"),
+    [
+        (r"tool12\s+[a-z]{3,}\d+", "tool12"),
+        (r"^abc?def", "def"),
+        (r"colou?r", "colo"),
+        (r"C:\\Temp\\x\.exe$", r"c:\temp\x.exe"),
+        (r"(foo|bar)bazz+q", "bazz"),
+        (r"abc|def", ""),
+        (r"a(?i)bcdef", ""),
+        (r"\x41bcdef", ""),
+        (r"[]x|y]quux", "quux"),
+        (r"abc{2}def", "def"),
+        (r"ab*cde(f)", "cde"),
+        (r"Σαβγδ", ""),
+        (r"\wabcd\b", "abcd"),
+    ],
+)
+def test_the_text_that_an_expression_cannot_do_without(expression: str, literal: str) -> None:
+    assert literal_of(expression) == literal
+
+
+_PIECES = st.sampled_from(
+    [
+        "ab",
+        "c",
+        "Xy",
+        r"\.",
+        r"\\",
+        r"\d",
+        "[a-c|]",
+        "[^]q]",
+        "(ab|c)",
+        "(?:xyz)",
+        "a{2,3}",
+        "b*",
+        "c+",
+        "d?",
+        ".",
+        " ",
+    ]
+)
+
+
+@given(st.lists(_PIECES, min_size=1, max_size=7).map("".join), st.data())
+def test_that_text_stands_in_whatever_is_found(expression: str, data: st.DataObject) -> None:
+    text = data.draw(st.from_regex(expression, alphabet=st.characters(codec="ascii")))
+    assert literal_of(expression) in text.lower()
+
+
+@given(
+    st.lists(st.text("ab\\.*あ", min_size=1, max_size=4), unique=True, max_size=250),
+    st.text("ab\\.*あ", max_size=30),
+)
+def test_many_texts_are_found_at_once(texts: list[str], value: str) -> None:
+    found = {
+        place
+        for find, places in _finders({text: [n] for n, text in enumerate(texts)})
+        for number in find(value) or ()
+        for place in places[number]
+    }
+    assert found == {n for n, text in enumerate(texts) if text in value}
 
 
 def test_the_needs_of_a_condition() -> None:

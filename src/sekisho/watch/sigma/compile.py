@@ -4,6 +4,7 @@ pySigma reads the grammar; its tree of and, or, not and values becomes nested fu
 condition that costs one look into a dictionary: of the hundreds of rules of a log source, an event meets a few.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timezone
 from typing import Final, Literal, NamedTuple
@@ -45,6 +46,10 @@ class Need(NamedTuple):
 # None: nothing is known to be needed, so the rule is always called. Otherwise one of these must hold.
 Needs = frozenset[Need] | None
 _COST: Final = {"is": 1, "tail": 1, "part": 5, "has": 50}
+_SHORTEST: Final = 3
+# An escape, a class, a count, or one character.
+_PIECES: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{[\d,]*\}|.", re.DOTALL)
+_ITSELF: Final = re.compile(r"\\\W|[^\\\[\](){}.^$|?*+]")
 
 
 class Compiled(NamedTuple):
@@ -107,7 +112,32 @@ def _leaf(field: str, value: SigmaType, zone: timezone) -> Compiled:
     if shapes and len(shapes) == len(found):
         return _texts(field, shapes)
     absent = isinstance(value, (SigmaNull, SigmaExists))
-    return Compiled(field_test(field, value, zone), None if absent else frozenset({Need(field, "has")}))
+    test = field_test(field, value, zone)
+    if isinstance(value, SigmaRegularExpression) and (text := literal_of(str(value.regexp))):
+        return Compiled(test, frozenset({Need(field, "part", text)}))
+    return Compiled(test, None if absent else frozenset({Need(field, "has")}))
+
+
+def literal_of(expression: str) -> str:
+    """The longest text that stands in whatever the expression finds, in lower case; "" when none is certain.
+
+    Of what stands outside groups, classes and alternatives only, and of ASCII, whose lower case depends on nothing."""
+    if "(?" in expression.replace("(?:", "").replace("(?P<", ""):
+        return ""  # (?i) changes what follows
+    runs, depth = [""], 0
+    for piece in _PIECES.findall(expression):
+        itself = _ITSELF.fullmatch(piece) is not None
+        if (depth == 0 and piece == "|") or (piece[0] == "\\" and not itself and piece[1] not in "wWdDsSbB"):
+            return ""  # an alternative; \x41, \Q…\E, whose characters do not mean themselves
+        depth += {"(": 1, ")": -1}.get(piece, 0)
+        if depth == 0 and itself:
+            runs[-1] += piece[-1]
+        else:
+            if depth == 0 and piece[0] in "*?{":
+                runs[-1] = runs[-1][:-1]  # what stands before it may be absent
+            runs.append("")
+    found = max(runs, key=len)
+    return found.lower() if len(found) >= _SHORTEST and found.isascii() else ""
 
 
 def _texts(field: str, shapes: list[Shape]) -> Compiled:
@@ -128,7 +158,7 @@ def _all(parts: list[Compiled]) -> Compiled:
     if len(parts) == 1:
         return parts[0]
     needed = [part.needs for part in parts if part.needs is not None]
-    needs = min(needed, key=lambda one: sum(_COST[need.how] for need in one), default=None)
+    needs = min(needed, key=_worth, default=None)
     first, second, *rest = (part.test for part in parts)
     if not rest:
         return Compiled(lambda event: first(event) and second(event), needs)
@@ -141,6 +171,11 @@ def _all(parts: list[Compiled]) -> Compiled:
         return True
 
     return Compiled(every, needs)
+
+
+def _worth(needs: frozenset[Need]) -> tuple[int, int]:
+    """The cheapest to look for, and among those the one that is met least: a longer text."""
+    return sum(_COST[need.how] for need in needs), -min(len(need.text) for need in needs)
 
 
 def _any(parts: list[Compiled]) -> Compiled:

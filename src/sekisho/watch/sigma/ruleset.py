@@ -4,11 +4,12 @@ Each rule is called by itself. One that fails on an event is named in `stumbled`
 search for another. What correlations remember is here too, and can be written down and read back.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
+import re2  # type: ignore[import-untyped]
 from sigma.exceptions import SigmaError
 
 from sekisho.watch.sigma.compile import Compiled, tail_of
@@ -17,6 +18,8 @@ from sekisho.watch.sigma.event import Event, Source
 
 _PLANS: Final = 1_000
 _STUMBLED: Final = 1_000
+_AT_ONCE: Final = 100
+_AUTOMATON_BYTES: Final = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,29 @@ class _Needed:
         self.there: list[int] = []
 
 
+# (what finds them, the rules of each); None is none of them.
+_Finders = tuple[tuple[Callable[[str], list[int] | None], list[list[int]]], ...]
+
+
+def _finders(
+    parts: Mapping[str, list[int]],
+) -> _Finders:
+    """Which of many texts stand in a value, found in one pass by an automaton (RE2's sets), so many texts at a time:
+    an automaton that outgrew its memory would find nothing, and no rule may fall silent."""
+    found = []
+    texts = list(parts.items())
+    for start in range(0, len(texts), _AT_ONCE):
+        some = texts[start : start + _AT_ONCE]
+        options = re2.Options()
+        options.max_mem = _AUTOMATON_BYTES
+        several = re2.Set.SearchSet(options)
+        for text, _ in some:
+            several.Add(re2.escape(text))
+        several.Compile()
+        found.append((several.Match, [places for _, places in some]))
+    return tuple(found)
+
+
 class _Plan:
     """The rules of one log source, by what they need."""
 
@@ -80,7 +106,7 @@ class _Plan:
                     by_text = {"is": needed.exact, "tail": needed.tails, "part": needed.parts}[need.how]
                     by_text.setdefault(need.text, []).append(place)
         self.items: Final = tuple(
-            (name, one.exact, one.tails, tuple(one.parts.items()), one.there) for name, one in fields.items()
+            (name, one.exact, one.tails, _finders(one.parts), one.there) for name, one in fields.items()
         )
 
     def candidates(self, event: Event) -> list[int]:
@@ -98,9 +124,9 @@ class _Plan:
                     found.update(exact[one])
                 if tails and (places := tails.get(tail_of(one))):
                     found.update(places)
-                for part, places in parts:
-                    if part in one:
-                        found.update(places)
+                for find, places_of in parts:
+                    for number in find(one) or ():
+                        found.update(places_of[number])
         return sorted(found)
 
 
