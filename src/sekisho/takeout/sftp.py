@@ -7,6 +7,7 @@ very package. Afterwards it is read back where the server allows that; where it 
 import asyncio
 import contextlib
 import hashlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
@@ -42,29 +43,8 @@ async def push(parcel: Parcel, server: Server, key: asyncssh.SSHKey) -> str:
     """How it was confirmed: "read_back" or "size". Raises Fault DELIVERY_FAILED."""
     name = parcel.package_name
     try:
-        pinned = asyncssh.import_public_key(server.host_key)
-        async with asyncio.timeout(OPEN_SECONDS):
-            connection, _ = await asyncssh.create_connection(
-                lambda: _Pinned(pinned.public_data),
-                host=server.host,
-                port=server.port,
-                # Nothing of the machine's own SSH settings is read.
-                config=None,
-                username=server.user,
-                client_keys=[key],
-                agent_path=None,
-                known_hosts=([], [], []),
-                x509_trusted_certs=None,
-                preferred_auth=["publickey"],
-                compression_algs=["none"],
-                keepalive_interval=15,
-                keepalive_count_max=4,
-            )
-        try:
-            async with connection.start_sftp_client() as client:
-                return await _pushed(client, parcel, server.folder.rstrip("/"))
-        finally:
-            connection.close()
+        async with connected(server, key) as client:
+            return await _pushed(client, parcel, server.folder.rstrip("/"))
     except asyncssh.HostKeyNotVerifiable as error:
         raise Fault(DELIVERY_FAILED, takeout=name, reason="the server has another host key") from error
     except TimeoutError as error:
@@ -74,13 +54,41 @@ async def push(parcel: Parcel, server: Server, key: asyncssh.SSHKey) -> str:
         raise Fault(DELIVERY_FAILED, takeout=name, reason=type(error).__name__) from error
 
 
+@contextlib.asynccontextmanager
+async def connected(server: Server, key: asyncssh.SSHKey) -> AsyncIterator[asyncssh.SFTPClient]:
+    """Nothing of the machine's own SSH settings is read. Raises OSError, asyncssh.Error, TimeoutError."""
+    pinned = asyncssh.import_public_key(server.host_key)
+    async with asyncio.timeout(OPEN_SECONDS):
+        connection, _ = await asyncssh.create_connection(
+            lambda: _Pinned(pinned.public_data),
+            host=server.host,
+            port=server.port,
+            config=None,
+            username=server.user,
+            client_keys=[key],
+            agent_path=None,
+            known_hosts=([], [], []),
+            x509_trusted_certs=None,
+            preferred_auth=["publickey"],
+            compression_algs=["none"],
+            keepalive_interval=15,
+            keepalive_count_max=4,
+        )
+    try:
+        async with connection.start_sftp_client() as client:
+            yield client
+    finally:
+        connection.close()
+        await connection.wait_closed()
+
+
 async def _pushed(client: asyncssh.SFTPClient, parcel: Parcel, folder: str) -> str:
     path = f"{folder}/{parcel.package_name}"
     part = f"{path}.part"
     for name, paper in parcel.papers.items():
         async with client.open(f"{folder}/{name}", "wb") as file:
             await file.write(paper)
-    start = await _beginning(client, parcel, part)
+    start = await beginning(client, parcel, part)
     async with client.open(part, "r+b" if start else "wb") as file:
         place = start
         for chunk in parcel.chunks(start):
@@ -105,7 +113,7 @@ async def _pushed(client: asyncssh.SFTPClient, parcel: Parcel, folder: str) -> s
     return "size" if told is None else "read_back"
 
 
-async def _beginning(client: asyncssh.SFTPClient, parcel: Parcel, part: str) -> int:
+async def beginning(client: asyncssh.SFTPClient, parcel: Parcel, part: str) -> int:
     """How many bytes of this very package lie there already."""
     try:
         size = (await client.stat(part)).size or 0
