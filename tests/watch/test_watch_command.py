@@ -110,3 +110,16 @@ def test_an_unknown_alert_and_a_missing_state_are_said(state: Path, tmp_path: Pa
 def test_the_detectors_are_listed_in_both_languages() -> None:
     assert "25  admin_watch" in call("detectors").stdout
     assert "誰も見ていなかった" in call("detectors", language="ja").stdout
+
+
+def test_rules_in_a_folder_are_checked_by_line(tmp_path: Path) -> None:
+    rule = "title: t\nlogsource: {product: sekisho}\ndetection:\n  s: {fact: x}\n  condition: %s\n"
+    (tmp_path / "good.yml").write_text(rule % "s")
+    right = call("check", str(tmp_path))
+    assert right.exit_code == 0
+    assert "1 rules" in right.stderr
+    (tmp_path / "bad.yml").write_text(rule % "nothing")
+    wrong = call("check", str(tmp_path), language="ja")
+    assert wrong.exit_code == 1
+    assert f"{tmp_path / 'bad.yml'}:5: " in wrong.stdout
+    assert "誤り 1 件" in wrong.stderr

@@ -11,12 +11,13 @@ from sekisho.ledger import Ledger
 from sekisho.people.facts import AccountAdded
 from sekisho.watch import watcher as watching
 from sekisho.watch.alerts import explain, list_alerts
-from sekisho.watch.facts import AlertRaised
+from sekisho.watch.facts import AlertRaised, RulesRead
 from sekisho.watch.routing import Routed
 from sekisho.watch.settings import Response, Watch
 from sekisho.watch.sigma.head import SigmaHead
 from sekisho.watch.sigma.loading import OURS, Library
 from sekisho.watch.sigma.ruleset import Ruleset
+from sekisho.watch.sigma.telling import tell_rules
 from sekisho.watch.watcher import Watcher
 
 RULE = """title: Any account
@@ -91,6 +92,29 @@ async def test_without_rules_there_is_no_such_alert(ledger: Ledger, tmp_path: Pa
     assert await alerts_of(ledger) == []
 
 
+async def rules_told(ledger: Ledger, count: int) -> list[RulesRead]:
+    async with asyncio.timeout(20):
+        while len(found := await ledger.facts(0, 1_000, names=["watch.rules_read"])) < count:
+            await ledger.wait_turn(0.1)
+    return [said for one in found if isinstance(said := one.typed(), RulesRead)]
+
+
+async def test_what_is_in_force_is_told_once(ledger: Ledger, tmp_path: Path) -> None:
+    library = Library((OURS,))
+    rules = library.load()
+    for _ in range(2):
+        await tell_rules(ledger, rules, library)
+    assert len(await ledger.facts(0, 1_000, names=["watch.rules_read"])) == 1
+    (tmp_path / "a.yml").write_text(RULE.format(level="high", condition="s"))
+    more = Library((OURS, tmp_path))
+    await tell_rules(ledger, more.load(), more)
+    (tmp_path / "a.yml").write_text(RULE.format(level="low", condition="s"))  # as many rules, and other ones
+    await tell_rules(ledger, more.load(), more)
+    told = await rules_told(ledger, 3)
+    assert len({one.digest for one in told}) == 3
+    assert told[1].rules == told[2].rules
+
+
 async def test_rules_are_read_again_while_the_watch_runs(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +144,11 @@ async def test_rules_are_read_again_while_the_watch_runs(
         (folder / "a.yml").write_text(RULE.format(level="high", condition="s"))
         await asyncio.wait_for(reloaded.wait(), 20)
         assert not watcher.sigma.library.mistakes
+        said = await rules_told(ledger, 2)  # for the page, and for whoever asks later what was in force when
+        assert [(one.path, one.line) for one in said[0].mistakes] == [("a.yml", 7)]
+        assert (said[0].refused, said[1].refused) == (1, 0)
+        assert said[1].rules == said[0].rules + 1
+        assert said[1].digest != said[0].digest
         await another_account(ledger, "sato4", by="mori")
         raised = await told.wait_for("sigma:any_account")
         assert raised.score == 4.5

@@ -31,6 +31,7 @@ from sekisho.watch.detectors import DETECTORS
 from sekisho.watch.engine import Alarm, Engine, Sensitivity
 from sekisho.watch.facts import CanaryMet, PopulationStated, ReviewDone
 from sekisho.watch.foreign import read_logs, read_mapping
+from sekisho.watch.sigma.loading import OURS, Library
 from sekisho.watch.watcher import memory_is_right
 
 _STATE = click.option(
@@ -202,9 +203,14 @@ def canary(organisation: str, canary: str, how: str, by: str, state: Path) -> No
 
 
 @watch.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
 @_STATE
-def check(state: Path) -> None:
-    """Is the watch's memory what the facts make of it? Reads every fact again; exit status 1 when it is not."""
+def check(folder: Path | None, state: Path) -> None:
+    """Sigma rules in FOLDER: what is wrong with one, by file and line. Without it: is the watch's memory what the facts
+    make of it? Reads every fact again. Exit status 1 when something is not right."""
+    if folder is not None:
+        _check_rules(folder)
+        return
 
     async def run() -> tuple[int, bool] | None:
         settings = read_settings(state)
@@ -235,6 +241,22 @@ def check(state: Path) -> None:
         err=True,
     )
     raise SystemExit(1)
+
+
+def _check_rules(folder: Path) -> None:
+    library = Library((OURS, folder))  # beside ours, as they would run
+    rules = len([one for one in library.load().rules if Path(one.path).is_relative_to(folder)])
+    for mistake in library.mistakes:
+        click.echo(str(mistake))
+    japanese = preferred_language() == "ja"
+    click.echo(
+        f"使えるルール {rules} 件、誤り {len(library.mistakes)} 件。"
+        if japanese
+        else f"{rules} rules can be used, {len(library.mistakes)} mistakes.",
+        err=True,
+    )
+    if library.mistakes:
+        raise SystemExit(1)
 
 
 @watch.command()

@@ -192,9 +192,11 @@ class RuleMistake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 @fact("watch.rules_read", version=1)
 class RulesRead(Fact):
-    """So many Sigma rules are in force from here on; `mistakes` are the first of `refused` that are not."""
+    """So many Sigma rules are in force from here on, and these (`digest` of their texts); `mistakes` are the first of
+    `refused` that are not."""
 
     rules: int
+    digest: str
     refused: int
     mistakes: tuple[RuleMistake, ...]
 

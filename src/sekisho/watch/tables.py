@@ -105,6 +105,7 @@ sigma_rules = Table(
     Column("name", String(16), primary_key=True),
     Column("read", Timestamp, nullable=False),
     Column("rules", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
     Column("refused", Integer, nullable=False),
     Column("mistakes", LargeBinary, nullable=False),
 )
@@ -205,6 +206,7 @@ def _rules(write: Writes, fact: RulesRead, recorded: Recorded) -> None:
     row: Row = {
         "read": recorded.at,
         "rules": fact.rules,
+        "digest": fact.digest,
         "refused": fact.refused,
         "mistakes": msgspec.json.encode(fact.mistakes),
     }

@@ -34,6 +34,7 @@ from sekisho.watch.routing import Listener
 from sekisho.watch.settings import Watch
 from sekisho.watch.sigma.head import SigmaHead
 from sekisho.watch.sigma.loading import OURS, Library
+from sekisho.watch.sigma.telling import tell_rules
 
 MEMORY: Final = "memory"
 BROKEN: Final = "watch.memory_unreadable"  # a log event
@@ -92,6 +93,7 @@ class Watcher:
     async def run(self) -> None:
         """Watch until the ledger closes. Raises its Fault when it fails: nothing passes unwatched."""
         self.sigma = await asyncio.to_thread(self._read_rules)
+        await tell_rules(self._ledger, self.sigma.rules, self.sigma.library)
         self._load()
         async with asyncio.TaskGroup() as group:
             for signal in self._looking:
@@ -267,6 +269,7 @@ class Watcher:
             head.reload(await asyncio.to_thread(head.library.load))
             self._unsaved = True
             self._say_mistakes(head)
+            await tell_rules(self._ledger, head.rules, head.library)
 
     def _say_mistakes(self, head: SigmaHead) -> None:
         for mistake in head.library.mistakes:
