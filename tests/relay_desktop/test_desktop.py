@@ -12,17 +12,22 @@ from playwright.async_api import Browser, Page, expect
 from console.test_browser import browser, visitor
 from relay_workspace.conftest import database, house
 from relay_workspace.workspace_scene import House, allow
-from rfb_under_test import Viewer
 from sekisho.faults import Fault
 from sekisho.gate.tickets import close_ticket, require_standing
 from sekisho.people.identity import Method, minted
 from sekisho.people.sessions import Sessions
+from sekisho.relay.desktop import imprint
+from sekisho.relay.desktop.mark import Mark
+from sekisho.relay.desktop.picture import Picture
+from sekisho.relay.desktop.reel import ReelReader
 from sekisho.relay.desktop.screen import HEIGHT, WIDTH
+from sekisho.relay.desktop.session import TITLE, mark_text
 from sekisho.relay.record.facts import DESKTOP
 from sekisho.relay.record.faults import NOT_PLAYED
 from sekisho.relay.record.reading import data_key, read_account, stored_events
 from sekisho.relay.record.recordings import path_of
 from sekisho.relay.record.viewing import open_view, shows_personal_data
+from sekisho.service.service import DOOR_SECRET
 
 pytestmark = pytest.mark.e2e
 __all__ = ["browser", "database", "house"]
@@ -35,6 +40,10 @@ QUERY = (
 async def entered(house: House) -> tuple[str, str]:
     _, cookie = await Sessions(house.ledger).open(minted("sato", "sato", Method.PASSKEY, "test"))
     return f"https://localhost:{house.checkpoint.service.console[1]}", cookie
+
+
+def key_of(house: House) -> bytes:
+    return imprint.mark_key((house.checkpoint.service.state / DOOR_SECRET).read_bytes())
 
 
 async def typed(page: Page, line: str) -> None:
@@ -52,11 +61,12 @@ async def picture(page: Page) -> bytes:
 
 
 async def drawn(page: Page) -> None:
-    """The desktop is open, and its terminal is there: brighter than the mark on black."""
+    """The desktop is open, and its terminal is there: brighter than the marks on black."""
     await expect(page.locator("[data-state]")).to_have_text("Open")
     async with asyncio.timeout(20):
         while max(await picture(page)) < 200:
             await page.wait_for_timeout(100)
+    await still(page)  # a window is there before its shell takes keys
 
 
 async def still(page: Page) -> bytes:
@@ -93,12 +103,18 @@ async def test_a_query_in_japanese_a_lost_page_the_recording_and_the_end(
         assert account.opened.kind == DESKTOP
         name, key = account.opened.recording, await data_key(house.ledger, account.opened)
         events = list(stored_events(folder, name, key, path_of(folder, name).stat().st_size))
-        seen = Viewer()
-        seen.width, seen.height, seen.picture = WIDTH, HEIGHT, bytearray(WIDTH * HEIGHT * 3)
-        seen.feed(b"".join(event.data for event in events if event.code == "o"))
-        assert bytes(seen.picture) == canvas
-        text = b"".join(event.data for event in events if event.code == "i").decode()
-        assert "AS 氏名" in text
+        signs = imprint.drawn(key_of(house), account.opened.session, WIDTH, HEIGHT)
+        text = mark_text("sato", account.opening.at, account.opened.session)
+        mark = Mark(WIDTH, HEIGHT, text, signs)
+        reel, seen = ReelReader(WIDTH, HEIGHT), Picture(WIDTH, HEIGHT, mark)
+        for event in events:
+            if event.code == "o":
+                seen.apply(reel.feed(event.data))
+        assert mark.draw(seen.content, 0, 0).tobytes() == canvas
+        typed_text = b"".join(event.data for event in events if event.code == "i").decode()
+        assert "AS 氏名" in typed_text
+        titles = [event.data.decode() for event in events if event.code == "m"]
+        assert any(title.startswith(TITLE) for title in titles)
         # The page is lost; the shell goes on, and another page takes it up.
         await typed(page, "\\q")
         await typed(page, "same=desktop")

@@ -2,9 +2,10 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -13,8 +14,12 @@ from rfb_under_test import Viewer
 from sekisho.faults import Fault
 from sekisho.gate.budget import Meter
 from sekisho.relay.admission import Totals
+from sekisho.relay.desktop import imprint
+from sekisho.relay.desktop.mark import Mark
+from sekisho.relay.desktop.picture import Picture
+from sekisho.relay.desktop.reel import ReelReader
 from sekisho.relay.desktop.screen import HEIGHT, WIDTH
-from sekisho.relay.desktop.session import DesktopSession
+from sekisho.relay.desktop.session import TITLE, DesktopSession, mark_text
 from sekisho.relay.facts import ChannelRefused
 from sekisho.relay.faults import LEDGER_DOWN, SESSION_ENDED
 from sekisho.relay.record.faults import RECORDER_FAILED
@@ -25,20 +30,42 @@ from terminal_under_test import Pipe, admission
 VERSION = b"RFB 003.008\n"
 INIT = VERSION + b"\x01\x01" + bytes(4) + struct.pack("!HH16xI", WIDTH, HEIGHT, 0)
 SECRET = "秘密".encode()
+KEY = b"key"
+
+
+NOW = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
+
+
+class Server(Pipe):
+    """The X server, with the titles of its windows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.named: Sequence[str] = ()
+
+    async def titles(self) -> AsyncIterator[str]:
+        for title in self.named:
+            yield title
 
 
 class Page(Pipe):
-    """The browser; it holds everything that it gets against what was recorded by then."""
+    """The browser; whenever it gets pixels, it looks whether these were recorded by then."""
 
     def __init__(self, recorder: "Recorder") -> None:
         super().__init__()
         self.faults: list[Fault] = []
         self._recorder = recorder
+        self.seen = Viewer()
 
     def write(self, data: bytes) -> None:
         super().write(data)
-        if data[:1] == b"\0":  # an update
-            assert bytes(self._recorder.out).endswith(data)
+        if data[:1] == b"\0" and not self.closed:  # an update, or the end of the handshake
+            self.seen.feed(bytes(self.written[self._fed :]))
+            self._fed = len(self.written)
+            if self.seen.updates:
+                assert bytes(self.seen.picture) == self._recorder.shown()
+
+    _fed = 0
 
     def refused(self, fault: Fault) -> None:
         self.faults.append(fault)
@@ -46,7 +73,7 @@ class Page(Pipe):
 
 @dataclass
 class Recorder:
-    out: bytearray = field(default_factory=bytearray)
+    out: list[bytes] = field(default_factory=list)
     typed: bytearray = field(default_factory=bytearray)
     marks: list[str] = field(default_factory=list)
     failed: "asyncio.Future[Fault]" = field(
@@ -56,7 +83,20 @@ class Recorder:
     def output(self, data: bytes) -> None:
         if self.failed.done():
             raise self.failed.result()
-        self.out += data
+        self.out.append(data)
+
+    def shown(self) -> bytes:
+        """What a browser sees of everything that was recorded."""
+        reel, session = ReelReader(WIDTH, HEIGHT), admission(cast(Meter, None)).session
+        signs = imprint.drawn(KEY, session, WIDTH, HEIGHT)
+        mark = Mark(WIDTH, HEIGHT, mark_text("sato", NOW, session), signs)
+        picture = Picture(WIDTH, HEIGHT, mark)
+        for piece in self.out:
+            picture.apply(reel.feed(piece))
+        return mark.draw(picture.content, 0, 0).tobytes()
+
+    def when_watched(self, call: Callable[[], None]) -> None:
+        self.watch = call
 
     def input(self, data: bytes) -> None:
         self.typed += data
@@ -94,7 +134,7 @@ async def until(there: Callable[[], bool]) -> None:
 class Running:
     session: DesktopSession
     page: Page
-    server: Pipe
+    server: Server
     recorder: Recorder
     ledger: Ledger
     task: "asyncio.Task[Totals]"
@@ -108,17 +148,20 @@ class Running:
 
 
 @asynccontextmanager
-async def running(**changes: Any) -> AsyncIterator[Running]:
-    recorder, ledger, server = Recorder(), Ledger(), Pipe()
+async def running(titles: Sequence[str] = (), **changes: Any) -> AsyncIterator[Running]:
+    recorder, ledger, server = Recorder(), Ledger(), Server()
     page = Page(recorder)
-    session = DesktopSession(admission(cast(Meter, None)), recorder, cast(Any, ledger), **changes)
+    server.named = titles
+    session = DesktopSession(
+        admission(cast(Meter, None)), recorder, cast(Any, ledger), KEY, now=lambda: NOW, **changes
+    )
     async with asyncio.TaskGroup() as group:
         task = group.create_task(session.run(server, page))
         yield Running(session, page, server, recorder, ledger, task)
         session.end(None, "test")
 
 
-def rectangle(colour: bytes = b"\x30\x20\x10\x00") -> bytes:
+def rectangle(colour: bytes = b"\x30\x20") -> bytes:
     return struct.pack("!BxHHHHHi", 0, 1, 10, 20, 4, 3, 0) + colour * 12
 
 
@@ -127,11 +170,10 @@ async def test_pixels_are_marked_recorded_and_sent_and_keys_go_in() -> None:
         one.server.put(INIT)
         one.page.put(Viewer.HELLO + Viewer.ask(changes=False))
         await one.until(one.page, b"batch")
-        await until(lambda: bool(one.recorder.out))
-        whole = len(one.recorder.out)
-        one.server.put(rectangle())
+        await until(lambda: one.page.seen.updates == 1)
         one.page.put(Viewer.ask(changes=True))
-        await until(lambda: len(one.recorder.out) > whole)
+        one.server.put(rectangle())
+        await until(lambda: one.page.seen.updates == 2)
         keys = b"".join(
             struct.pack("!BB2xI", 4, down, key)
             for key in (0xFFE1, 0x41, 0x0100_79D8, 0xFF0D, 0xFFBE)
@@ -141,20 +183,27 @@ async def test_pixels_are_marked_recorded_and_sent_and_keys_go_in() -> None:
         await one.until(one.server, struct.pack("!BBHH", 5, 1, 7, 8))
         assert keys + struct.pack("!BBHH", 5, 1, 7, 8) in one.server.written
         assert bytes(one.recorder.typed).decode() == "A秘\r<ffbe>"
+        # Whoever begins to watch is told everything that is on the screen.
+        before = len(one.recorder.out)
+        one.recorder.watch()
+        late = Recorder(out=one.recorder.out[before:])
+        assert late.shown() == one.recorder.shown()
         one.session.end(None, "test")
         totals = await one.ended()
         seen = Viewer()
         seen.feed(bytes(one.page.written))
         assert (seen.width, seen.height) == (WIDTH, HEIGHT)
-        again = Viewer()
-        again.width, again.height, again.picture = WIDTH, HEIGHT, bytearray(WIDTH * HEIGHT * 3)
-        again.feed(bytes(one.recorder.out))
-        assert again.picture == seen.picture
-        # Black, but for the mark, and for the rectangle.
-        assert sum(value != 0 for value in seen.picture) > WIDTH * HEIGHT * 3 // 100
+        assert bytes(seen.picture) == one.recorder.shown()
         at = (20 * WIDTH + 10) * 3
-        assert bytes(seen.picture[at : at + 3]) in (b"\x10\x20\x30", b"\x3c\x4c\x5c")
-        assert totals == Totals("test", 0, len(one.recorder.out))
+        assert bytes(seen.picture[at : at + 3]) in (b"\x41\x07\x7f", b"\x43\x09\x89")
+        assert totals.reason == "test"
+        assert totals.bytes > 0
+
+
+async def test_titles_of_windows_are_marks_of_the_recording() -> None:
+    async with running(["psql 氏名", "editor"]) as one:
+        await until(lambda: len(one.recorder.marks) == 2)
+        assert one.recorder.marks == [f"{TITLE}psql 氏名", f"{TITLE}editor"]
 
 
 async def test_the_clipboard_passes_in_neither_direction() -> None:

@@ -14,8 +14,10 @@ from sekisho.wire.rfb.faults import NOT_RFB, UNKNOWN_MESSAGE
 from sekisho.wire.rfb.messages import (
     LARGEST_TEXT,
     PIXEL_FORMAT,
+    SHORT_FORMAT,
     VERSION,
     Asked,
+    Copied,
     Dropped,
     Key,
     Opened,
@@ -24,7 +26,8 @@ from sekisho.wire.rfb.messages import (
     Updated,
 )
 from sekisho.wire.rfb.screen import ScreenEvent, ScreenSide
-from sekisho.wire.rfb.tight import TightEncoder, update
+from sekisho.wire.rfb.tight import TightEncoder, copied, update
+from sekisho.wire.rfb.updates import Change, say_update
 from sekisho.wire.rfb.viewer import ViewerEvent, ViewerSide
 
 NOVNC_FORMAT = struct.pack("!BBBBHHHBBB3x", 32, 24, 0, 1, 255, 255, 255, 0, 8, 16)
@@ -146,24 +149,27 @@ def test_a_viewer_hears_the_same_however_it_is_cut(cuts: list[int]) -> None:
     said = (
         server_init(20, 10)
         + b"\x02"
-        + struct.pack("!BxH", 0, 2)
+        + struct.pack("!BxH", 0, 3)
         + raw(0, 0, 2, 1)
-        + b"abcdefgh"
+        + b"abcd"
+        + raw(1, 2, 4, 3, 1)
+        + struct.pack("!HH", 5, 6)
         + raw(19, 9, 1, 1)
-        + b"ijkl"
+        + b"ij"
         + struct.pack("!B3xI", 3, 6)
         + b"secret"
     )
     events, answers = viewer_hears(said, cuts)
     assert events == [
         Opened(20, 10),
-        Pixels(0, 0, 2, 1, b"abcdefgh"),
-        Pixels(19, 9, 1, 1, b"ijkl"),
+        Pixels(0, 0, 2, 1, b"abcd"),
+        Copied(1, 2, 4, 3, 5, 6),
+        Pixels(19, 9, 1, 1, b"ij"),
         Updated(),
         Dropped("clipboard", 6),
     ]
-    assert answers.startswith(VERSION + b"\x01\x00\0\0\0\0" + PIXEL_FORMAT)
-    assert answers.endswith(struct.pack("!BxHi", 2, 1, 0))  # raw, and no pseudo-encoding
+    assert answers.startswith(VERSION + b"\x01\x00\0\0\0\0" + SHORT_FORMAT)
+    assert answers.endswith(struct.pack("!BxHii", 2, 2, 1, 0))  # moves and raw, and no pseudo-encoding
 
 
 @pytest.mark.parametrize(
@@ -178,6 +184,7 @@ def test_a_viewer_hears_the_same_however_it_is_cut(cuts: list[int]) -> None:
         server_init(20, 10) + b"\xfa\0\0\0",
         server_init(20, 10) + struct.pack("!BxH", 0, 1) + raw(10, 0, 11, 1),
         server_init(20, 10) + struct.pack("!BxH", 0, 1) + raw(0, 0, 1, 1, 7),
+        server_init(20, 10) + struct.pack("!BxH", 0, 1) + raw(0, 0, 9, 9, 1) + struct.pack("!HH", 12, 0),
         server_init(20, 10) + struct.pack("!BxH", 0, 20_000),
     ],
 )
@@ -205,23 +212,67 @@ def rectangles(draw: st.DrawFn) -> Rectangle:
     return x, y, width, height, b"".join(pixels)
 
 
+def paint(picture: bytearray, drawn: Rectangle) -> None:
+    x, y, width, height, pixels = drawn
+    for row in range(height):
+        at = ((y + row) * 20 + x) * 3
+        picture[at : at + width * 3] = pixels[row * width * 3 : (row + 1) * width * 3]
+
+
+def in_colours(encoder: TightEncoder, drawn: Rectangle) -> bytes:
+    """The same by a palette."""
+    x, y, width, height, pixels = drawn
+    points = [pixels[at : at + 3] for at in range(0, len(pixels), 3)]
+    colours = sorted(set(points))
+    indexes = bytes(colours.index(point) for point in points)
+    if len(colours) == 2:
+        rows = [indexes[at : at + width] for at in range(0, len(indexes), width)]
+        wide = (width + 7) // 8
+        bits = ["".join(map(str, row)).ljust(wide * 8, "0") for row in rows]
+        indexes = b"".join(int(row, 2).to_bytes(wide, "big") for row in bits)
+    return encoder.indexed(x, y, width, height, b"".join(colours), indexes)
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(rectangles(), st.booleans()), max_size=8))
-def test_tight_comes_back_exactly(drawn: list[tuple[Rectangle, bool]]) -> None:
+@given(st.lists(st.tuples(rectangles(), st.booleans(), st.booleans()), max_size=8))
+def test_tight_comes_back_exactly(drawn: list[tuple[Rectangle, bool, bool]]) -> None:
     viewer, encoder = Viewer(), TightEncoder()
     _, answers = screen_hears(Viewer.HELLO, [])
     viewer.feed(answers)
     viewer.width, viewer.height, viewer.picture = 20, 10, bytearray(600)
     expected = bytearray(600)
-    for (x, y, width, height, pixels), anew in drawn:
+    for one, anew, palette in drawn:
         if anew:
             encoder.begin()
-        viewer.feed(update([encoder.rectangle(x, y, width, height, pixels)]))
-        for row in range(height):
-            at = ((y + row) * 20 + x) * 3
-            expected[at : at + width * 3] = pixels[row * width * 3 : (row + 1) * width * 3]
+        viewer.feed(update([in_colours(encoder, one) if palette else encoder.rectangle(*one)]))
+        paint(expected, one)
     assert viewer.picture == expected
     assert viewer.data == b""
+
+
+def test_a_move_is_told_with_where_it_came_from() -> None:
+    viewer = Viewer()
+    viewer.width, viewer.height, viewer.picture = 20, 10, bytearray(600)
+    first = (0, 0, 2, 2, bytes(range(1, 13)))
+    viewer.feed(update([TightEncoder().rectangle(*first), copied(1, 1, 2, 2, 0, 0)]))
+    expected = bytearray(600)
+    paint(expected, first)
+    paint(expected, (1, 1, 2, 2, bytes(range(1, 13))))
+    assert viewer.picture == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(*[st.integers(1, 4)] * 6, st.booleans()), max_size=6))
+def test_an_update_says_what_is_read_from_it(drawn: list[tuple[int, int, int, int, int, int, bool]]) -> None:
+    changes: list[Change] = [
+        Copied(x, y, wide, high, from_x, from_y)
+        if moved
+        else Pixels(x, y, wide, high, bytes(wide * high * 2))
+        for x, y, wide, high, from_x, from_y, moved in drawn
+    ]
+    side = ViewerSide()
+    events, _ = side.feed(server_init(20, 10) + say_update(changes))
+    assert events == [Opened(20, 10), *changes, Updated()]
 
 
 def test_a_large_rectangle_has_a_length_of_three_bytes() -> None:

@@ -17,7 +17,8 @@ from sekisho.ledger import Ledger
 from sekisho.people.identity import Authenticated
 from sekisho.relay import faults
 from sekisho.relay.admission import Admission, Admissions, Totals
-from sekisho.relay.desktop.session import DesktopSession
+from sekisho.relay.desktop.imprint import mark_key
+from sekisho.relay.desktop.session import DesktopSession, Titled
 from sekisho.relay.record.facts import DESKTOP
 from sekisho.relay.record.recordings import Recording, Recordings
 from sekisho.relay.terminal.session import Terminal, TerminalSession, Upstream
@@ -26,6 +27,7 @@ from sekisho.relay.terminal.volume import Volumes
 CLIENT: Final = "browser"
 Opener = Callable[[Admission, int, int], Awaitable[Upstream]]
 """What opens the target of an admission for a terminal of so many columns and lines. Raises Fault."""
+DesktopOpener = Callable[[Admission, int, int], Awaitable[Titled]]
 
 
 class BrowserTerminal(Terminal, Protocol):
@@ -60,7 +62,7 @@ class BrowserDoor:
         self._idle.set()
         self._closing = False
         self.openers: Final[dict[str, Opener]] = {}
-        self.desktop: Opener | None = None
+        self.desktop: DesktopOpener | None = None
 
     async def serve(
         self,
@@ -119,8 +121,12 @@ class BrowserDoor:
             self._open[admission.session] = admission, session
             try:
                 await self._admissions.decide_again(admission)
-                opener = self.desktop if kind == DESKTOP else self.openers.get(kind)
-                if opener is None:
+                if isinstance(session, DesktopSession) and self.desktop is not None:
+                    screen = await self.desktop(admission, width, height)
+                    terminal.opened(admission, recording, session.resized)
+                    return await session.run(screen, terminal)
+                opener = self.openers.get(kind)
+                if opener is None or isinstance(session, DesktopSession):
                     raise Fault(faults.TARGET_DOWN, target=grant.target, reason=f"no terminal for {kind}")
                 upstream = await opener(admission, width, height)
                 terminal.opened(admission, recording, session.resized)
@@ -134,7 +140,7 @@ class BrowserDoor:
         self, admission: Admission, recording: Recording, kind: str, width: int, height: int
     ) -> TerminalSession | DesktopSession:
         if kind == DESKTOP:
-            return DesktopSession(admission, recording, self._ledger)
+            return DesktopSession(admission, recording, self._ledger, mark_key(self._subject_secret))
         grant = admission.grant
         return TerminalSession(
             admission,

@@ -6,14 +6,18 @@ connection out. Nothing inside is trusted to draw the mark, or to hold anything 
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final
+
+from sekisho.wire.x11 import HELLO, TitleReader
 
 WIDTH: Final = 1280
 HEIGHT: Final = 800
 _READ: Final = 1 << 20
 CACHE: Final = "/etc/cache"  # of fontconfig, read-only
 SOCKET: Final = "/run/sekisho/screen.sock"
+DISPLAY: Final = "/tmp/.X11-unix/X1"  # noqa: S108 (in the sandbox)
+_LOOK_SECONDS: Final = 0.2  # between two looks at titles: a program may change its own as often as it likes
 PROGRAMS: Final = (("Xtigervnc", "tigervnc-standalone-server"), ("openbox", "openbox"), ("xterm", "xterm"))
 _TERMINAL: Final = (
     "xterm -u8 -fa monospace -fd 'Noto Sans Mono CJK JP' -fs 11 -geometry 130x40+20+20"
@@ -33,10 +37,15 @@ wait $server
 
 
 class Screen:
-    """A connection to the X server, as `relay.terminal.session.Upstream`. Owned by the event loop's thread."""
+    """A connection to the X server, as `relay.terminal.session.Upstream`. Owned by the event loop's thread.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    `names` is a second connection, which speaks X11 and asks for titles only."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, names: socket.socket | None = None
+    ) -> None:
         self._reader, self._writer = reader, writer
+        self._names = names
         self._closed: Callable[[], object] = lambda: None
 
     def on_closed(self, told: Callable[[], object]) -> None:
@@ -44,14 +53,37 @@ class Screen:
         self._closed = told
 
     @classmethod
-    async def over(cls, connected: socket.socket) -> "Screen":
-        return cls(*await asyncio.open_unix_connection(sock=connected, limit=_READ))
+    async def over(cls, connected: socket.socket, names: socket.socket | None = None) -> "Screen":
+        return cls(*await asyncio.open_unix_connection(sock=connected, limit=_READ), names)
 
     async def read(self) -> bytes:
         try:
             return await self._reader.read(_READ)
         except OSError:
             return b""
+
+    async def titles(self) -> AsyncIterator[str]:
+        """The title of each window that gets the keyboard, and each new one. Ends when the X server tells no more."""
+        if self._names is None:
+            return
+        reader, writer = await asyncio.open_unix_connection(sock=self._names)
+        titles = TitleReader()
+        try:
+            writer.write(HELLO)
+            while data := await reader.read(_READ):
+                try:
+                    found, answers = titles.feed(data)
+                except ValueError:
+                    return
+                writer.write(answers)
+                for title in found:
+                    yield title
+                if found:
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except OSError:
+            return
+        finally:
+            writer.close()
 
     def write(self, data: bytes) -> None:
         if not self._writer.is_closing():

@@ -1,4 +1,4 @@
-"""The one pipe of a desktop session. Keys and pointer go in; marked pixels come out, recorded before they are sent.
+"""The one pipe of a desktop session. Keys and pointer go in; pixels are recorded, marked, and only then sent.
 
 What the browser says is parsed, and said anew to the X server; what the X server says becomes pixels here, and these
 are compressed anew. So no byte of either side reaches the other. Whatever fails ends the session; the desktop itself
@@ -7,7 +7,7 @@ stays for a while (`relay.workspace`), and another session takes it up.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -17,22 +17,30 @@ from sekisho.faults import Fault
 from sekisho.ledger import Ledger, Recorded
 from sekisho.relay import faults as relay_faults
 from sekisho.relay.admission import Admission, Totals
+from sekisho.relay.desktop import imprint
 from sekisho.relay.desktop.faults import NOT_STARTED
 from sekisho.relay.desktop.mark import Mark
 from sekisho.relay.desktop.picture import Picture
+from sekisho.relay.desktop.reel import ReelWriter
 from sekisho.relay.desktop.screen import HEIGHT, WIDTH
 from sekisho.relay.facts import ChannelRefused
 from sekisho.relay.terminal import faults as terminal_faults
 from sekisho.relay.terminal.session import IDLE_SECONDS, Recorder, Terminal, Upstream
-from sekisho.wire.rfb.messages import Asked, Dropped, Key, Opened, Pixels, Pointer, Updated
+from sekisho.wire.rfb.messages import Asked, Copied, Dropped, Key, Opened, Pixels, Pointer, Updated
 from sekisho.wire.rfb.screen import ScreenSide
+from sekisho.wire.rfb.updates import Change
 from sekisho.wire.rfb.viewer import ViewerSide
 
 DESKTOP_FAILED: Final = "relay.desktop_failed"  # a log event
 _log: Final = structlog.get_logger()
-_FRAME_SECONDS: Final = 0.04
-_REST: Final = 7  # times as long as a picture took: a scrolling desktop leaves the processor to the others
-_LONGEST_REST: Final = 0.25
+_FRAME_SECONDS: Final = 0.015
+_REST: Final = 25  # times as long as a picture took: a scrolling desktop leaves the processor to the others
+_LONGEST_REST: Final = 0.12
+_LONG: Final = 300_000  # pixels whose compression would hold up the other sessions of this process
+_WHOLE_BYTES: Final = 1 << 20  # of a recording, behind which a replay finds the next place to start from
+_WHOLE_SECONDS: Final = 300.0
+_TITLE_SECONDS: Final = 0.5  # between two titles that are recorded
+TITLE: Final = "title: "  # how a mark of the recording that is a window's title begins
 _WHOLE: Final = (0, 0, WIDTH, HEIGHT)
 _NAMED: Final = {0xFF0D: "\r", 0xFF8D: "\r", 0xFF08: "\x7f", 0xFF09: "\t", 0xFF1B: "\x1b"}
 _MODIFIERS: Final = range(0xFFE1, 0xFFEF)
@@ -44,14 +52,27 @@ class Viewer(Terminal, Protocol):
     def refused(self, fault: Fault) -> None: ...
 
 
+class Titled(Upstream, Protocol):
+    """The X server: besides its pixels, it tells whose window has the keyboard."""
+
+    def titles(self) -> AsyncIterator[str]: ...
+
+
+class Reeled(Recorder, Protocol):
+    """A recording that asks for the whole picture when somebody begins to watch."""
+
+    def when_watched(self, call: Callable[[], None]) -> None: ...
+
+
 class DesktopSession:
     """Made for one admission; `run` once. Opening and closing the recording is its owner's."""
 
     def __init__(
         self,
         admission: Admission,
-        recorder: Recorder,
+        recorder: Reeled,
         ledger: Ledger,
+        mark_key: bytes,
         *,
         idle_seconds: float = IDLE_SECONDS,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -60,24 +81,30 @@ class DesktopSession:
         self._recorder = recorder
         self._ledger = ledger
         self._idle_seconds = idle_seconds
-        opened = f"{now():%Y-%m-%d %H:%M} UTC"
-        text = f"{admission.grant.person}  {opened}  {admission.session}"
-        self._picture = Picture(WIDTH, HEIGHT, Mark(WIDTH, HEIGHT, text))
+        text = mark_text(admission.grant.person, now(), admission.session)
+        signs = imprint.drawn(mark_key, admission.session, WIDTH, HEIGHT)
+        self._picture = Picture(WIDTH, HEIGHT, Mark(WIDTH, HEIGHT, text, signs))
+        self._reel = ReelWriter()
+        self._whole_at = time.monotonic()
+        self._batch: list[Change] = []
+        self._late: list[Change] = []  # recorded while a picture was being told, and shown in the next one
+        self._telling = self._whole_due = False
         self._browser = ScreenSide(WIDTH, HEIGHT, admission.grant.target)
         self._server = ViewerSide()
-        self._wanted = self._opened = self._updated = False
+        self._wanted = self._anew = self._updated = False
         self._wake = asyncio.Event()
         self._active = time.monotonic()
         self._sent = 0
         self._dropped: set[str] = set()
         self._ended: asyncio.Future[tuple[Fault | None, str]] = asyncio.get_running_loop().create_future()
 
-    async def run(self, upstream: Upstream, terminal: Viewer) -> Totals:
+    async def run(self, upstream: Titled, terminal: Viewer) -> Totals:
         """Pass keys and pixels until an end; both ends are closed on return."""
         loop = asyncio.get_running_loop()
         left = self._admission.grant.closes / 1e6 - time.time()
         closing = loop.call_later(max(0.0, left), self._window_closed)
         try:
+            self._recorder.when_watched(self._record_whole)
             terminal.write(ScreenSide.greeting())
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -86,6 +113,7 @@ class DesktopSession:
                         lambda: self._look(upstream),
                         lambda: self._type(terminal, upstream),
                         lambda: self._show(upstream, terminal),
+                        lambda: self._name(upstream),
                         self._recorder_failing,
                         self._look_idle,
                     )
@@ -135,14 +163,48 @@ class DesktopSession:
                         if (width, height) != (WIDTH, HEIGHT):
                             raise Fault(NOT_STARTED, reason="its size is another")
                         upstream.write(self._server.ask(Asked(False, *_WHOLE)))
-                    case Pixels():
-                        self._picture.take(event)
+                    case Pixels() | Copied():
+                        self._batch.append(event)
                     case Updated():
+                        self._take()
                         self._updated = True
                         self._wake.set()
                     case Dropped():
                         self._drop(event)
         self.end(None, "target")
+
+    def _take(self) -> None:
+        """What the X server told in one update: with the operating system before anything of it is shown."""
+        changes, self._batch = self._batch, []
+        for piece in self._reel.changes(changes):
+            self._recorder.output(piece)
+        self._late += changes
+        if self._reel.since > _WHOLE_BYTES or time.monotonic() > self._whole_at + _WHOLE_SECONDS:
+            self._whole_due = True
+        self._catch_up()
+
+    def _record_whole(self) -> None:
+        """A place from which a replay can start, and a live view does."""
+        self._whole_due = True
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Bring the picture to what is recorded, unless a thread looks at it: then that is done afterwards."""
+        if self._telling:
+            return
+        changes, self._late = self._late, []
+        self._picture.apply(changes)
+        if not self._whole_due:
+            return
+        self._whole_due, self._whole_at = False, time.monotonic()
+        for piece in self._reel.whole(self._picture.content):
+            self._recorder.output(piece)
+
+    async def _name(self, upstream: Titled) -> None:
+        """The titles of the windows that had the keyboard, for the recording's track."""
+        async for title in upstream.titles():
+            self._recorder.mark(TITLE + title)
+            await asyncio.sleep(_TITLE_SECONDS)
 
     async def _type(self, terminal: Terminal, upstream: Upstream) -> None:
         """The person's keys and pointer."""
@@ -158,8 +220,7 @@ class DesktopSession:
                             self._recorder.input(typed)
                         upstream.write(self._server.type(event))
                     case Asked():
-                        if not event.changes:
-                            self._picture.begin()
+                        self._anew = self._anew or not event.changes
                         self._wanted = True
                         self._wake.set()
                     case Dropped():
@@ -170,18 +231,19 @@ class DesktopSession:
         self.end(None, "client")
 
     async def _show(self, upstream: Upstream, terminal: Terminal) -> None:
-        """What changed, when the browser asks for it: marked, recorded, sent; at most 25 times a second, and less
-        often where that is much."""
+        """What changed, when the browser asks for it: marked and sent, and less often where that is much."""
         while True:
-            while not (self._updated or (self._wanted and self._picture.changed)):
+            while not (self._updated or (self._wanted and (self._anew or self._picture.changed))):
                 self._wake.clear()
                 await self._wake.wait()
             begun, took = time.monotonic(), 0.0
-            if self._wanted and self._picture.changed:
+            if self._wanted and (self._anew or self._picture.changed):
                 self._wanted = False
-                told = await asyncio.to_thread(self._picture.tell)
+                if self._anew:
+                    self._anew = False
+                    self._picture.begin()
+                told = await self._tell()
                 took = time.monotonic() - begun
-                self._recorder.output(told)
                 terminal.write(told)
                 self._sent += len(told)
                 await terminal.drain()
@@ -194,6 +256,16 @@ class DesktopSession:
                 await self._wake.wait()
             rest = max(_FRAME_SECONDS, min(_REST * took, _LONGEST_REST))
             await asyncio.sleep(max(0.0, begun + rest - time.monotonic()))
+
+    async def _tell(self) -> bytes:
+        if self._picture.pending <= _LONG:
+            return self._picture.tell()
+        self._telling = True
+        try:
+            return await asyncio.to_thread(self._picture.tell)
+        finally:
+            self._telling = False
+            self._catch_up()
 
     def _drop(self, dropped: Dropped) -> None:
         """Record, once per session and kind, that something was not passed on."""
@@ -231,6 +303,11 @@ class DesktopSession:
 
     def _window_closed(self) -> None:
         self.end(Fault(relay_faults.SESSION_ENDED, reason="the ticket's window is over"), "window")
+
+
+def mark_text(who: str, at: datetime, where: str) -> str:
+    """What is read in the picture."""
+    return f"{who}  {at:%Y-%m-%d %H:%M} UTC  {where}"
 
 
 def _typed(event: Key | Pointer) -> bytes:

@@ -165,6 +165,7 @@ class Recording:
         self._facts: deque[asyncio.Future[Recorded]] = deque()
         self._marks: list[tuple[int, int]] = [(self._length, 0)]
         self._watchers: set[Watcher] = set()
+        self._when_watched: Callable[[], None] = lambda: None
 
     @property
     def recording(self) -> str:
@@ -329,7 +330,15 @@ class Recording:
 
     def watch(self) -> "Watcher":
         """Everything from now on: `with recording.watch() as watcher: async for event in watcher`."""
-        return Watcher(self._watchers, over=self._closed)
+        watcher = Watcher(self._watchers, over=self._closed)
+        if not self._closed:
+            with suppress(Fault):  # the recorder's, which ends the session by itself
+                self._when_watched()
+        return watcher
+
+    def when_watched(self, call: Callable[[], None]) -> None:
+        """Call this when somebody begins to watch: a picture is told as a whole again then."""
+        self._when_watched = call
 
     def history(self) -> list[Event]:
         """The newest events up to now, about half a megabyte of file: what a late watcher is shown first."""

@@ -47,7 +47,7 @@ from sekisho.people.identity import Authenticated
 from sekisho.people.tokens import Token
 from sekisho.relay.admission import Admission, Admissions, Entrant, Totals
 from sekisho.relay.desktop import faults as desktop_faults
-from sekisho.relay.desktop.screen import SOCKET, Screen
+from sekisho.relay.desktop.screen import DISPLAY, SOCKET, Screen
 from sekisho.relay.faults import LEDGER_DOWN, NOT_A_TOKEN, SESSION_ENDED
 from sekisho.relay.terminal.encoded import Unread
 from sekisho.relay.terminal.scan import TextMeter
@@ -215,7 +215,7 @@ class Workspaces:
                 held.close()
                 raise Fault(desktop_faults.NOT_STARTED, reason="its X server does not answer")
             room.leaving.cancel()
-            seen = await Screen.over(connected)
+            seen = await Screen.over(connected, await box.connect(DISPLAY))
             seen.on_closed(lambda: self._unseen(room, held))
             return seen
 

@@ -11,11 +11,15 @@ from sekisho.wire.rfb.faults import NOT_RFB
 VERSION: Final = b"RFB 003.008\n"
 NO_SECURITY: Final = 1  # RFC 6143 7.2.1: who may connect was decided before there was a connection
 RAW: Final = 0
+COPIED: Final = 1  # CopyRect
 TIGHT: Final = 7
 LARGEST_SIDE: Final = 4096
 LARGEST_TEXT: Final = 1 << 20  # clipboard text that is dropped without ending the session
 # RFC 6143 7.4: 32 bits a pixel, depth 24, little-endian, true colour; a pixel is the bytes blue, green, red, 0.
 PIXEL_FORMAT: Final = struct.pack("!BBBBHHHBBB3x", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
+# What we want of an X server: 16 bits a pixel, little-endian, 5 each of red, green and blue. A picture of work is text:
+# half the bytes to move, and so few colours that a palette holds them.
+SHORT_FORMAT: Final = struct.pack("!BBBBHHHBBB3x", 16, 15, 0, 1, 31, 31, 31, 10, 5, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +64,25 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """A rectangle in PIXEL_FORMAT, row after row."""
+    """A rectangle in SHORT_FORMAT, row after row."""
 
     x: int
     y: int
     width: int
     height: int
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A rectangle shows what stood at another place of the screen before."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    from_x: int
+    from_y: int
 
 
 @dataclass(frozen=True, slots=True)

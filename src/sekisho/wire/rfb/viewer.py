@@ -1,4 +1,5 @@
-"""The side of the X server: we are its only viewer, and want nothing but raw pixels in our own format.
+"""The side of the X server: we are its only viewer, and want nothing but raw pixels in our own format, and to be told
+what only moved.
 
 It runs beside whoever works in the sandbox, so nothing that it says is trusted: a rectangle off the screen, another
 encoding, a colour map end the session. Clipboard text is dropped, a bell is passed over.
@@ -10,15 +11,15 @@ from typing import Final
 from sekisho.faults import Fault
 from sekisho.wire.rfb.faults import NOT_RFB, UNKNOWN_MESSAGE
 from sekisho.wire.rfb.messages import (
+    COPIED,
     NO_SECURITY,
-    PIXEL_FORMAT,
     RAW,
+    SHORT_FORMAT,
     VERSION,
     Asked,
     Dropped,
     Key,
     Opened,
-    Pixels,
     Pointer,
     Reading,
     Steps,
@@ -26,10 +27,10 @@ from sekisho.wire.rfb.messages import (
     check_size,
     read_text,
 )
+from sekisho.wire.rfb.updates import Change, read_update
 
-ViewerEvent = Opened | Pixels | Updated | Dropped
+ViewerEvent = Opened | Change | Updated | Dropped
 _LONGEST_NAME: Final = 4096
-_MOST_RECTANGLES: Final = 10_000
 
 
 class ViewerSide:
@@ -74,21 +75,15 @@ class ViewerSide:
         if length > _LONGEST_NAME:
             raise Fault(NOT_RFB, reason="name")
         yield length
-        self._answers += b"\0\0\0\0" + PIXEL_FORMAT + struct.pack("!BxHi", 2, 1, RAW)
+        self._answers += b"\0\0\0\0" + SHORT_FORMAT + struct.pack("!BxHii", 2, 2, COPIED, RAW)
         self._events.append(Opened(width, height))
         while True:
             match kind := (yield 1)[0]:
                 case 0:
-                    (count,) = struct.unpack("!xH", (yield 3))
-                    if count > _MOST_RECTANGLES:
-                        raise Fault(NOT_RFB, reason="rectangles")
-                    for _ in range(count):
-                        x, y, wide, high, encoding = struct.unpack("!HHHHi", (yield 12))
-                        if encoding != RAW or x + wide > width or y + high > height:
-                            raise Fault(NOT_RFB, reason="rectangle")
-                        data = yield wide * high * 4
-                        if data:
-                            self._events.append(Pixels(x, y, wide, high, data))
+                    changes = yield from read_update(
+                        width, height
+                    )  # `feed` takes the list of events meanwhile
+                    self._events += changes
                     self._events.append(Updated())
                 case 2:
                     pass
