@@ -31,7 +31,7 @@ _GIVEN = ("太郎", "花子", "一郎", "美咲", "健太", "陽子", "千尋", 
 
 def people(count: int, seed: int = 1) -> list[tuple[str, ...]]:
     chance = random.Random(seed)
-    found = []
+    found: list[tuple[str, ...]] = []
     for number in range(count):
         family = chance.randrange(10)
         middle = chance.choice("一二三四五六七八九十百千万") + chance.choice("本田山川谷")
