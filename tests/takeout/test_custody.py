@@ -1,5 +1,6 @@
 """What became of a copy: each step with its proof, and an alarm where one is overdue or figures differ."""
 
+import hashlib
 import json
 from datetime import timedelta
 from pathlib import Path
