@@ -323,5 +323,8 @@ def test_any_rearrangement_of_the_entries_is_found(
     wrong = next((i for i, (a, b) in enumerate(zip(content, entries(0, SIZE), strict=False)) if a != b), SIZE)
     if not report.ok:
         firsts = [finding.first for finding in report.findings if finding.first is not None]
-        assert min(firsts) <= wrong
+        # An entry that was moved forward is named by its own number: it stands where the first wrong place is.
+        due = entries(0, SIZE)
+        there = due.index(content[wrong]) if wrong < len(content) and content[wrong] in due else wrong
+        assert min(firsts) <= max(wrong, there)
     shutil.rmtree(folder.parent)
