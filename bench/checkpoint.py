@@ -6,6 +6,7 @@ python -m bench.checkpoint STATE [PROFILE]     prints "HOST PORT" of the Postgre
 
 import asyncio
 import cProfile
+import os
 import secrets
 import subprocess
 import sys
@@ -83,6 +84,13 @@ def resident(pid: int) -> int:
     """Bytes of memory that a process keeps resident."""
     status = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmRSS"))
+
+
+def processor_time(pid: int) -> float:
+    """Seconds that a process has computed, in all its threads."""
+    # proc(5): utime and stime are fields 14 and 15; the name before them may hold spaces.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @asynccontextmanager

@@ -7,7 +7,6 @@ the relay that reads nothing passes it through. Rates suffer from whatever else 
 processor time that a lookup costs in each process, in the same runs, suffer less.
 """
 
-import os
 import re
 import statistics
 import tempfile
@@ -19,7 +18,7 @@ from pathlib import Path
 import asyncpg
 
 from bench.bare import bare
-from bench.checkpoint import CLEAR, ROLE, ROLE_PASSWORD, TARGET, checkpoint
+from bench.checkpoint import CLEAR, ROLE, ROLE_PASSWORD, TARGET, checkpoint, processor_time
 from bench.client import Address
 from bench.frame import Result, Run, Scale, alternate, paired, spread
 from sekisho.demo.clients import pgbench
@@ -159,9 +158,9 @@ async def _rate(to: Address, folder: Path, size: int, seconds: int) -> float:
 async def _costed(run: Run, process: int, seconds: int, costs: list[float]) -> float:
     """The rate of a run; `costs` gets the microseconds of processor time that the process took for each transaction,
     the log-ins at the start included."""
-    before = _processor_time(process)
+    before = processor_time(process)
     rate = await run()
-    costs.append((_processor_time(process) - before) / (rate * seconds) * 1e6)
+    costs.append((processor_time(process) - before) / (rate * seconds) * 1e6)
     return rate
 
 
@@ -174,13 +173,6 @@ def _process_of(bouncer: PgBouncerServer) -> int:
         except OSError:  # it has ended meanwhile
             continue
     raise RuntimeError("PgBouncer is not running")
-
-
-def _processor_time(process: int) -> float:
-    """Seconds, of all its threads."""
-    # proc(5): utime and stime are fields 14 and 15; the name before them may hold spaces.
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _latency(to: Address, folder: Path, size: int, seconds: int) -> float:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sekisho.faults import Fault
 from sekisho.gate.budget import Account, Meter, Scope
 from sekisho.ledger import Fact
-from sekisho.relay.terminal import faults
+from sekisho.relay.terminal import encoded, faults
 from sekisho.relay.terminal.controls import ControlFilter
 from sekisho.relay.terminal.encoded import FREE, Unread, drawn_cells, encoded_characters
 from sekisho.relay.terminal.scan import TextMeter
@@ -251,3 +251,24 @@ async def test_many_short_sessions_carry_no_more_unread_than_a_long_one() -> Non
             await text.spend(line)
         spent += account.persons
     assert spent >= 9 * FREE // 120
+
+
+def test_a_large_piece_is_judged_as_its_lines_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What numpy says of a large piece only spares work."""
+    chance = random.Random(3)
+    dumps = (
+        base64.b64encode(chance.randbytes(48)), chance.randbytes(40).hex().encode(),
+        base64.b85encode(chance.randbytes(60)), chance.randbytes(16).hex(" ").encode(),
+        chance.randbytes(16).hex(":").encode(), chance.randbytes(32).hex(" ", 2).encode(), b"2001:0db8:85a3:08d3:1319:8a2e:0370:7348",
+    )  # fmt: skip
+    lines = [b"a plain line of a log, 12:30:11 %d" % chance.randrange(10**9) for _ in range(4000)]
+    counts = []
+    for dump in (b"", *dumps):
+        lines[1900] = lines[-1] = dump
+        text = b"\n".join(lines) + b"\n"
+        large = encoded.encoded_characters(text)
+        with monkeypatch.context() as small:
+            small.setattr(encoded, "_LARGE", 1 << 30)
+            assert encoded.encoded_characters(text) == large
+        counts.append(large)
+    assert counts == [0, *(2 * len(dump) for dump in dumps[:-1]), 0]

@@ -18,6 +18,7 @@ from sekisho.relay.faults import TARGET_DOWN
 from sekisho.relay.ssh.authority import TargetAuthority
 from sekisho.relay.ssh.facts import HostKeyRefused
 from sekisho.relay.ssh.faults import HOST_KEY_REFUSED
+from sekisho.relay.ssh.stream import connect
 
 _OPEN_SECONDS: Final = 15.0
 
@@ -85,11 +86,10 @@ async def open_target(
                     f"{admission.session} {grant.person} {grant.ticket}",
                     connected.getsockname()[0],
                 )
-                connection, _ = await asyncssh.create_connection(
-                    lambda: pinned,
+                options = await asyncssh.SSHClientConnectionOptions.construct(
+                    client_factory=lambda: pinned,
                     host=target.host,
                     port=target.port,
-                    sock=connected,
                     config=None,
                     username=admission.dataset.role,
                     client_keys=[(key, certificate)],
@@ -103,10 +103,10 @@ async def open_target(
                     compression_algs=["none"],
                     keepalive_interval=30,
                 )
+                return await connect(connected, options)
             except BaseException:
                 connected.close()
                 raise
-            return connection
     except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed) as error:
         fact = HostKeyRefused(
             session=admission.session,

@@ -12,6 +12,9 @@ characters. For these there is only the volume (`volume.py`).
 import re
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 FREE: Final = 2_000
 CHARACTERS_A_PERSON: Final = 100
 
@@ -26,12 +29,23 @@ def _classes(letters: str, punctuation: str) -> bytes:
 
 _KINDS: Final = _classes("a", "p")
 _SHOWN: Final = _classes("a", "a")
+_DIGITS: Final = b"0123456789abcdefABCDEF"
+# What a dump is made of, and everything else: a search skips whole words of other letters.
+_DUMPED: Final = bytes(
+    ord("a") if byte in _DIGITS else ord(" ") if byte in b" :" else ord("x") for byte in range(256)
+)
 _RUN: Final = b"a" * 24
 _LONG_RUN: Final = b"a" * 60
 _ALNUM_RUN: Final = re.compile(rb"[0-9A-Za-z]{24,}")
 _LOWER_UPPER: Final = re.compile(rb"[a-z](?=[A-Z])")
-# Groups as xxd, od and hexdump write them: at least eight in a line, of two to eight hexadecimal or octal digits.
-_GROUPS: Final = re.compile(rb"(?:[0-9A-Fa-f]{2,8}[ :]{1,2}){7,}[0-9A-Fa-f]{2,8}")
+_LARGE: Final = 4096  # bytes from which numpy is worth its calls
+_BLOCK: Final = 64 << 10  # bytes that it is given at a time: what it makes of them stays near the processor
+# Groups as xxd, od and hexdump write them: at least eight in a line, of two to eight hexadecimal or octal digits; with
+# colons more than eight, for so many has an IPv6 address.
+_GROUPS: Final = re.compile(
+    rb"(?:[0-9A-Fa-f]{2,8} {1,2}){7,}[0-9A-Fa-f]{2,8}|(?:[0-9A-Fa-f]{2,8}[ :]{1,2}){8,}[0-9A-Fa-f]{2,8}"
+)
+_SHORTEST_GROUPS: Final = 8 * 2 + 7
 _GROUP_HINTS: Final = (
     b"aa aa aa aa aa aa",
     b"aaaa aaaa aaaa aaaa aaaa",
@@ -89,17 +103,19 @@ class Unreadable:
 
 def encoded_characters(text: bytes) -> int:
     """How many characters of whole lines belong to such runs. `text` is without control sequences."""
-    kinds = text.translate(_KINDS)
+    runs, long_runs, groups = _can_hold(text) if len(text) >= _LARGE else (True, True, True)
     found = 0
-    place = kinds.find(_RUN)
-    if place >= 0 or b"p" in kinds:
-        shown = text.translate(_SHOWN)
+    shown = text.translate(_SHOWN) if runs or long_runs else b""
+    if runs:
+        kinds = text.translate(_KINDS)
+        place = kinds.find(_RUN)
         while place >= 0:
             start = shown.rfind(b" ", 0, place) + 1
             end = _end(shown, place)
             if _is_armour(text[start:end]):
                 found += end - start
             place = kinds.find(_RUN, end)
+    if long_runs:
         place = shown.find(_LONG_RUN)
         while place >= 0:
             end = _end(shown, place)
@@ -107,15 +123,43 @@ def encoded_characters(text: bytes) -> int:
             if len(set(text[place:end]) - _ALNUMS) >= 8:
                 found += end - place
             place = shown.find(_LONG_RUN, end)
-    if any(hint in kinds for hint in _GROUP_HINTS):
-        found += sum(match.end() - match.start() for match in _GROUPS.finditer(text))
+    if groups:
+        dumped = text.translate(_DUMPED)
+        if any(hint in dumped for hint in _GROUP_HINTS):
+            found += sum(match.end() - match.start() for match in _GROUPS.finditer(text))
     return found
+
+
+def _can_hold(text: bytes) -> tuple[bool, bool, bool]:
+    """Whether there can be runs of letters and digits, long runs of anything, groups of digits: most text has none."""
+    runs = long_runs = groups = False
+    for block in range(0, len(text), _BLOCK):
+        codes = np.frombuffer(text, np.uint8, min(_BLOCK + len(_LONG_RUN), len(text) - block), block)
+        small = codes | 0x20
+        digit = (codes - 48) < 10  # of unsigned bytes: what is less than a zero becomes large
+        dumped = digit | ((small - 97) < 6) | (codes == ord(" ")) | (codes == ord(":"))
+        runs = runs or _has_run(digit | ((small - 97) < 26), len(_RUN))
+        long_runs = long_runs or _has_run((codes - 0x21) < 0x5E, len(_LONG_RUN))
+        groups = groups or _has_run(dumped, _SHORTEST_GROUPS)
+    return runs, long_runs, groups
+
+
+def _has_run(mask: "npt.NDArray[np.bool_]", length: int) -> bool:
+    """Whether `length` of the mask follow each other: by runs that are twice as long each time."""
+    if len(mask) < length:
+        return False
+    have = 1
+    while have < length:
+        more = min(have, length - have)
+        mask = mask[: len(mask) - more] & mask[more:]
+        have += more
+    return bool(mask.any())
 
 
 def drawn_cells(text: bytes) -> int:
     """How many cells of pictures: blocks and braille, rows of #."""
     cells = len(_BLOCKS.findall(text)) if b"\xe2" in text else 0
-    if b"##" in text:
+    if b"#" in text and b"##" in text:  # one byte alone is found far faster
         cells += sum(match.end() - match.start() for match in _HASHES.finditer(text))
     return cells
 

@@ -36,6 +36,7 @@ _MOST_KNOWN: Final = 200_000  # values remembered of a session; beyond, they cou
 _STILL: Final = re.compile(
     rb"\x1b\[[0-9;:>]*[mK]|\x1b\[\?(?:1|5|7|12|25|45|66|100[0-9]|1015|2004|2026)[hl]|[\x07\x0e\x0f]"
 )
+_LONE_RETURN: Final = re.compile(rb"\r(?!\n)")
 _SEQUENCE: Final = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]|\x08")
 
 Found = tuple[
@@ -89,7 +90,7 @@ class TextMeter:
 
         `data` comes from `ControlFilter`: UTF-8, and only controls that it passes."""
         text = _STILL.sub(b"", data) if b"\x1b" in data or b"\x07" in data else data
-        moves = b"\x1b" in text or b"\b" in text or text.count(b"\r") != text.count(b"\r\n")
+        moves = b"\x1b" in text or b"\b" in text or _LONE_RETURN.search(text) is not None
         if moves:
             text = _SEQUENCE.sub(b"\n", text)
         found = [*self._stream(text), *self._on_screen(data if moves else text, moves=moves)]

@@ -3,6 +3,7 @@
 Almost all bytes of a terminal or a file hold nothing. One `bytes.translate` folds a chunk to a few character
 classes, and a handful of `bytes.find` look for what a rule of rules.py needs: a run of ten digits, a digit before a
 hyphen and four digits, an @ …; outside ASCII, a few wide patterns do the same. Only lines with such an anchor are read.
+In large chunks numpy says first which lines can have one: it compares as many bytes at a time as the processor takes.
 
 A line longer than 4 KiB is read in pieces that overlap, cut by its own length and not by the chunks. Until its
 line ends, or 4 KiB have come, nothing of a line is reported: `finish` at the end of the stream.
@@ -12,6 +13,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import Final
+
+import numpy as np
 
 from sekisho.text.detect.rules import Sighting, find_in_line, telling_places
 
@@ -48,6 +51,9 @@ _CLASS_ANCHORS: Final = (
     (b"0)000", (b"0)0000",)),
     (b"0 000", (b"0 0000 0000", b"0 000 0000", b"0 0000 000", b"0 000 000", b"0 000000 0000")),
 )
+_LARGE: Final = 4096  # bytes from which numpy is worth its calls
+_BLOCK: Final = 64 << 10  # bytes that it is given at a time: what it makes of them stays near the processor
+_REACH: Final = 16  # no less than the longest thing that is looked for
 _WORD_ANCHORS: Final = tuple((word, (word,)) for word in (b"+81", b"irth", b"IRTH", b"DOB"))
 
 
@@ -149,6 +155,20 @@ def _long_lines(classes: bytes) -> Iterator[tuple[int, int]]:
 
 def _anchored_lines(data: bytes, classes: bytes) -> Iterator[tuple[int, int]]:
     """Start and end of the lines that a rule can answer for, some of them more than once."""
+    if len(data) < _LARGE:
+        yield from _with_anchor(data, classes)
+    else:
+        end = 0
+        for place in (place for block in range(0, len(data), _BLOCK) for place in _places(data, block)):
+            if place >= end:
+                start, end = classes.rfind(_LINE_END, 0, place) + 1, _line_end(classes, place)
+                if any(_with_anchor(data[start:end], classes[start:end])):
+                    yield start, end
+    if not data.isascii():
+        yield from _telling_lines(data, classes)
+
+
+def _with_anchor(data: bytes, classes: bytes) -> Iterator[tuple[int, int]]:
     for text, anchors in ((classes, _CLASS_ANCHORS), (data, _WORD_ANCHORS)):
         for anchor in (long for short, longs in anchors if short in text for long in longs):
             at = text.find(anchor)
@@ -156,20 +176,46 @@ def _anchored_lines(data: bytes, classes: bytes) -> Iterator[tuple[int, int]]:
                 end = _line_end(classes, at)
                 yield classes.rfind(_LINE_END, 0, at) + 1, end
                 at = text.find(anchor, end)
-    if not data.isascii():
-        yield from _telling_lines(data, classes)
+
+
+def _places(data: bytes, block: int) -> list[int]:
+    """Places within a block of which each line with an anchor has one, and few others do, in order."""
+    codes = np.frombuffer(data, np.uint8, min(_BLOCK + _REACH, len(data) - block), block)
+    if len(codes) <= _REACH:  # the block before has read it all
+        return []
+    digit = (codes - 48) < 10  # of unsigned bytes: what is less than a zero becomes large
+    two = digit[:-1] & digit[1:]
+    four = two[:-2] & two[2:]
+    eight = four[:-4] & four[4:]
+    found = [np.flatnonzero(eight[:-2] & two[8:]), np.flatnonzero(codes == ord("@"))]
+    # A digit, one of "-) ", three digits.
+    between = (codes == ord("-")) | (codes == ord(")")) | (codes == ord(" "))
+    found.append(np.flatnonzero(digit[:-4] & between[1:-3] & two[2:-1] & digit[4:]))
+    small = codes | 0x20
+    for word in (b"irth", b"dob", b"+81"):  # or in capitals; "+" and "8", "1" are what they were
+        if word[:1] == b"+" and b"+" not in data:
+            continue
+        size = len(codes) - len(word) + 1
+        there = small[:size] == word[0]
+        for place, code in enumerate(word[1:], 1):
+            there &= small[place : place + size] == code
+        found.append(np.flatnonzero(there))
+    places: list[int] = (np.sort(np.concatenate(found)) + block).tolist()
+    return places
 
 
 def _telling_lines(data: bytes, classes: bytes) -> Iterator[tuple[int, int]]:
     """Of the lines that are not ASCII, those in which a rule can answer; they are put to the patterns all at once."""
     lines = []
-    data = data.replace(b"\r", b"\n")  # one line end for the patterns
     at = classes.find(_WIDE)
     while at >= 0:
         end = _line_end(classes, at)
         lines.append((classes.rfind(_LINE_END, 0, at) + 1, end))
         at = classes.find(_WIDE, end)
-    decoded = [data[start:end].decode("utf-8", "surrogateescape") for start, end in lines]
+    # One line end for the patterns.
+    decoded = [
+        data[start:end].replace(b"\r", b"\n").decode("utf-8", "surrogateescape") for start, end in lines
+    ]
     ends = list(accumulate(map(len, decoded)))
     for place in telling_places("".join(decoded)):
         yield lines[bisect_right(ends, place)]
