@@ -87,10 +87,23 @@ def resident(pid: int) -> int:
 
 
 def processor_time(pid: int) -> float:
-    """Seconds that a process has computed, in all its threads."""
+    """Seconds that a process has computed, in all its threads, and those that it started (the watch, of a checkpoint)."""
     # proc(5): utime and stime are fields 14 and 15; the name before them may hold spaces.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(map(processor_time, children(pid)))
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process started and that still run: the watch, of a checkpoint."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if int((process / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(process.name))
+        except OSError:  # it has ended meanwhile
+            continue
+    return found
 
 
 @asynccontextmanager

@@ -234,7 +234,7 @@ async def ssh_checkpoint(folder: Path) -> AsyncIterator[SshCheckpoint]:
     )
     create_state(state, settings)
     with target_server(state) as server:
-        async with running(state, publish_seconds=0.05) as service:
+        async with running(state, publish_seconds=0.05, watch_apart=False) as service:
             totp = await found(service.ledger, server)
             made = SshCheckpoint(service, totp, state / "tls" / "ca.pem", server=server, folder=folder)
             key = asyncssh.generate_private_key("ssh-ed25519")

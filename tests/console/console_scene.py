@@ -102,7 +102,7 @@ async def scene(folder: Path, database: PostgresServer) -> AsyncIterator[Scene]:
         origin="checkpoint.example/test", postgres_listen="127.0.0.1:0", console_listen="127.0.0.1:0"
     )
     create_state(state, settings)
-    async with running(state, publish_seconds=0.05) as service:
+    async with running(state, publish_seconds=0.05, watch_apart=False) as service:
         enrolment = await asyncio.to_thread(enrol, "sato", "correct horse")
         await register(service.ledger, database, enrolment.credential)
         made = Scene(Checkpoint(service, enrolment.totp_secret, state / "tls" / "ca.pem"))

@@ -123,7 +123,7 @@ async def test_the_first_administrators_come_by_link_and_cannot_act_alone(
     create_state(
         state, Settings(origin="c.example", postgres_listen="127.0.0.1:0", console_listen="127.0.0.1:0")
     )
-    async with running(state, publish_seconds=0.05) as service:
+    async with running(state, publish_seconds=0.05, watch_apart=False) as service:
         url = f"https://localhost:{service.console[1]}"
         for person, name in (("ichiban", "一番 花"), ("niban", "二番 葉"), ("shinjin", "新人 空")):
             added = PersonAdded(person=person, name=name, employer="Example House", manager="", language="ja")

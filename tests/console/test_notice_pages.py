@@ -67,7 +67,7 @@ async def house(tmp_path: Path, mail: MailServer) -> AsyncIterator[House]:
         quorum=1,
     )
     create_state(state, settings)
-    async with running(state, publish_seconds=0.05) as service:
+    async with running(state, publish_seconds=0.05, watch_apart=False) as service:
         await administrators(service.ledger)
         await add(service.ledger, "sato", manager="mori", agency="Example Staffing")
         yield House(service.ledger, f"https://localhost:{service.console[1]}")

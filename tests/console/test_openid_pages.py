@@ -108,7 +108,7 @@ async def house(tmp_path: Path, issuer: str, request: pytest.FixtureRequest) -> 
         ),
     )
     (state / "openid.secret").write_text(SECRET + "\n")
-    async with running(state, publish_seconds=0.05) as service:
+    async with running(state, publish_seconds=0.05, watch_apart=False) as service:
         await administrators(service.ledger)
         await add(service.ledger, "sato")
         await give(service.ledger, "sato", Role.WORKER)
@@ -332,5 +332,5 @@ async def test_a_secret_that_is_not_there_stops_the_start(tmp_path: Path) -> Non
     )
     create_state(tmp_path / "state", settings)
     with pytest.raises(Fault, match="SEK-SERV-002"):
-        async with running(tmp_path / "state"):
+        async with running(tmp_path / "state", watch_apart=False):
             pass

@@ -45,7 +45,7 @@ async def checkpoint(tmp_path: Path, database: PostgresServer) -> AsyncIterator[
         origin="checkpoint.example/register", postgres_listen="127.0.0.1:0", console_listen="127.0.0.1:0"
     )
     create_state(state, settings)
-    async with running(state, publish_seconds=0.05) as service:
+    async with running(state, publish_seconds=0.05, watch_apart=False) as service:
         enrolment = enrol("sato", "correct horse")
         await fill(service.ledger, database, enrolment.credential)
         yield Checkpoint(service, enrolment.totp_secret, state / "tls" / "ca.pem")

@@ -38,7 +38,7 @@ async def checkpoint(tmp_path: Path, database: PostgresServer) -> AsyncIterator[
     create_state(state, settings)
     made: Checkpoint | None = None
     try:
-        async with running(state, publish_seconds=0.05) as service:
+        async with running(state, publish_seconds=0.05, watch_apart=False) as service:
             enrolment = enrol("sato", "correct horse")
             await register(service.ledger, database, enrolment.credential)
             made = Checkpoint(service, enrolment.totp_secret, state / "tls" / "ca.pem")

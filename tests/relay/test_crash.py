@@ -22,7 +22,7 @@ from pathlib import Path
 from sekisho.service.service import running
 
 async def main():
-    async with running(Path(sys.argv[1]), publish_seconds=0.05) as service:
+    async with running(Path(sys.argv[1]), publish_seconds=0.05, watch_apart=False) as service:
         print(*service.postgres, flush=True)
         await asyncio.Event().wait()
 
@@ -39,7 +39,7 @@ async def test_a_killed_checkpoint_has_leased_all_that_passed(
     )
     create_state(state, settings)
     enrolment = enrol("sato", "correct horse")
-    async with running(state, publish_seconds=0.05) as service:
+    async with running(state, publish_seconds=0.05, watch_apart=False) as service:
         await register(service.ledger, database, enrolment.credential)
         made = Checkpoint(service, enrolment.totp_secret, state / "tls" / "ca.pem")
         ticket = await made.ticket()

@@ -44,7 +44,7 @@ async def house(tmp_path: Path, database: PostgresServer) -> AsyncIterator[House
     create_state(state, settings)
     made: House | None = None
     try:
-        async with running(state, publish_seconds=0.05) as service:
+        async with running(state, publish_seconds=0.05, watch_apart=False) as service:
             enrolment = await asyncio.to_thread(enrol, "sato", "correct horse")
             await register(service.ledger, database, enrolment.credential)
             added = PersonAdded(

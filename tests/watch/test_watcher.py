@@ -30,6 +30,7 @@ from sekisho.watch.alerts import (
     list_alerts,
     receive_signal,
 )
+from sekisho.watch.ending import end_of_responses
 from sekisho.watch.facts import AlertRaised, Beat, CanaryMet, MuteAsked
 from sekisho.watch.reading import READERS
 from sekisho.watch.routing import Routed
@@ -319,25 +320,45 @@ async def test_a_certain_alarm_is_never_muted(ledger: Ledger, watch: Make) -> No
 
 @pytest.mark.parametrize("what", ["end_session", "close_ticket", "freeze"])
 async def test_responses_follow_by_policy_once(ledger: Ledger, watch: Make, what: Any) -> None:
-    ended: list[str] = []
-
-    def end(name: str, reason: str) -> bool:
-        ended.append(name)
-        return True
-
     settings = Watch(responses=(Response(what=what, detector="ticket_mismatch", at=2.5),))
-    watcher, _ = watch(settings, end_session=end)
-    await theft(ledger)
-    await caught_up(watcher)
-    again, _ = watch(settings, end_session=end)
-    await caught_up(again)
-    assert len(await ledger.facts(0, 10, names=["watch.response_taken"])) == 1
+    watcher, _ = watch(settings)
+    door = SomeDoor()
+    async with asyncio.TaskGroup() as group:
+        ending = group.create_task(end_of_responses(ledger, [door]))
+        await asyncio.sleep(0)
+        await theft(ledger)
+        await caught_up(watcher)
+        again, _ = watch(settings)
+        await caught_up(again)
+        async with asyncio.timeout(10):
+            while what == "end_session" and not door.ended:
+                await ledger.wait_turn(0.05)
+        ending.cancel()
+    [taken] = await ledger.facts(0, 10, names=["watch.response_taken"])
+    subjects = {"end_session": "s-T-0001", "close_ticket": "T-0001", "freeze": "sato"}
+    assert taken.typed().subject == subjects[what]  # type: ignore[union-attr]
     async with ledger.read() as connection:
         rows = {row.person: row.frozen for row in await connection.execute(persons.select())}
         closed = [row.ending for row in await connection.execute(tickets.select())]
     assert bool(rows["sato"]) == (what == "freeze")
     assert closed == (["revoked"] if what == "close_ticket" else [""])
-    assert ended == (["s-T-0001"] if what == "end_session" else [])
+    assert door.ended == (["s-T-0001"] if what == "end_session" else [])
+
+
+class SomeDoor:
+    """A door without sockets: it remembers which session it was told to end."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    def end_all(
+        self, fault: Fault, reason: str, *, person: str | None = None, ticket: str | None = None
+    ) -> int:
+        return 0
+
+    def end_session(self, session: str, fault: Fault, reason: str) -> bool:
+        self.ended.append(session)
+        return True
 
 
 async def test_without_a_policy_nothing_follows_by_itself(ledger: Ledger, watch: Make) -> None:

@@ -3,6 +3,7 @@
 leaf           what a fact is: declaration, versions, the exact bytes of its leaf
 facts          the facts that the ledger itself records
 ledger         Ledger: record, read, subscribe, erase; the writer thread
+outpost        a ledger that another process holds: read here, written there
 store          a batch and its place in the log; the interface of a database
 sqlite         … on SQLite
 statements     SQL for many rows at once

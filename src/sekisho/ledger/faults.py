@@ -132,3 +132,10 @@ NOT_REACHED = fault_kind(
     ja="事実 {seq} は {seconds} 秒以内に {level} になりませんでした。記録は保たれています。公開処理と立会人を"
     "確認してから、もう一度確かめてください。",
 )
+NOT_FROM_HERE = fault_kind(
+    "SEK-LEDG-025",
+    en="The fact {fact} is not one that this process may record. Nothing was recorded. If the program was just "
+    "replaced, start the checkpoint anew, so that all of its processes are of one version.",
+    ja="事実 {fact} は、このプロセスが記録してよいものではありません。何も記録されていません。プログラムを"
+    "入れ替えた直後であれば、すべてのプロセスが同じ版になるように関所を起動し直してください。",
+)

@@ -301,6 +301,22 @@ class Ledger:
         finally:
             self._waiting.discard(turn)
 
+    async def wait_beyond(self, size: int, timeout: float | None = None) -> None:
+        """Return when there are facts from index `size` on, whoever recorded them, when the ledger failed or closes, or
+        after `timeout` seconds."""
+        deadline = None if timeout is None else self._loop.time() + timeout
+        with self.hearing(None) as heard:
+            while not self._closing and self._fault is None:
+                heard.clear()
+                if await self.size() > size:
+                    return
+                left = _POLL if deadline is None else min(_POLL, deadline - self._loop.time())
+                if left <= 0:
+                    return
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(left):
+                        await heard.wait()
+
     def on_recorded(self, hook: Callable[[Sequence[Recorded]], None]) -> None:
         """Call `hook` in the event loop with each batch recorded by this process, in order, before it is told."""
         self._hooks.append(hook)

@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -42,8 +42,7 @@ from sekisho.people.throttle import Throttle
 from sekisho.register.erasure import sweep
 from sekisho.relay.admission import Admissions
 from sekisho.relay.browser import BrowserDoor
-from sekisho.relay.endings import Door, end_of_persons, end_of_tickets
-from sekisho.relay.faults import SESSION_ENDED
+from sekisho.relay.endings import end_of_persons, end_of_tickets
 from sekisho.relay.postgres.door import PostgresDoor, ServerTls
 from sekisho.relay.postgres.sensor import Sensor
 from sekisho.relay.record.reading import recover
@@ -60,6 +59,8 @@ from sekisho.service.faults import CANNOT_LISTEN, STATE_EXISTS
 from sekisho.service.openid import providers
 from sekisho.service.published import LogFolder
 from sekisho.service.settings import SETTINGS_FILE, Settings, read_settings, split_address, write_settings
+from sekisho.service.watch_process import Orders
+from sekisho.service.watching import Watching
 from sekisho.service.web import bound, serving
 from sekisho.takeout.asking import Counter
 from sekisho.takeout.desk import TakeoutDesk
@@ -70,6 +71,7 @@ from sekisho.takeout.telling import tell as tell_of_takeouts
 from sekisho.takeout.whose import Fingerprints
 from sekisho.trace.desk import TraceDesk
 from sekisho.trace.release import KeyDesk
+from sekisho.watch.ending import end_of_responses
 from sekisho.watch.ingest.intake import Intake
 from sekisho.watch.ingest.listener import SyslogListener
 from sekisho.watch.telling import telling as telling_of
@@ -122,6 +124,7 @@ class Service:
     ssh: tuple[str, int] | None
     ssh_door: SshDoor | None
     syslog: tuple[str, int] | None = None
+    watching: Watching | None = None  # None: in this process
 
 
 def create_state(state: Path, settings: Settings) -> VerifierKey:
@@ -137,18 +140,24 @@ def create_state(state: Path, settings: Settings) -> VerifierKey:
 @asynccontextmanager
 async def open_ledger(state: Path, settings: Settings) -> AsyncIterator[Ledger]:
     """The ledger of a state folder, for a service or for a command beside it."""
-    url = f"sqlite:///{state / DATABASE}" if settings.ledger == "sqlite" else settings.ledger
-    ledger = await Ledger.open(url, keys=KeyRing(state / KEYS))
+    ledger = await Ledger.open(ledger_url(state, settings), keys=KeyRing(state / KEYS))
     try:
         yield ledger
     finally:
         await ledger.close()
 
 
+def ledger_url(state: Path, settings: Settings) -> str:
+    return f"sqlite:///{state / DATABASE}" if settings.ledger == "sqlite" else settings.ledger
+
+
 @asynccontextmanager
-async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator[Service]:
+async def running(
+    state: Path, *, publish_seconds: float = 1.0, watch_apart: bool = True
+) -> AsyncIterator[Service]:
     """Run the checkpoint of a state folder while the block runs; it publishes about every `publish_seconds`.
 
+    `watch_apart` False keeps the watch in this process: for tests that start many checkpoints.
     Raises Fault when a part cannot start."""
     # The doors give up the interpreter at every system call; the ledger's writer would keep it for 5 ms each time.
     sys.setswitchinterval(_SWITCH_SECONDS)
@@ -237,20 +246,19 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
             publishing = group.create_task(_publish(publisher))
             sweeping = group.create_task(_sweep_hourly(ledger))
             watching = [
-                group.create_task(watch(ledger, house.doors)) for watch in (end_of_persons, end_of_tickets)
+                group.create_task(watch(ledger, house.doors))
+                for watch in (end_of_persons, end_of_tickets, end_of_responses)
             ]
             if settings.bypass_seconds > 0:
                 sensor = Sensor(ledger, seconds=settings.bypass_seconds, expected=settings.bypass_expected)
                 watching.append(group.create_task(sensor.run()))
             telling = group.create_task(outbox.run())
-            watcher = Watcher(
-                ledger,
-                state / WATCH,
-                telling_of(house.notices),
-                settings.watch,
-                end_session=partial(_end_session, house.doors),
+            watched = _watch(ledger, state, settings, house.notices) if watch_apart else None
+            watching.append(
+                group.create_task(
+                    watched.run() if watched else _watch_here(ledger, state, settings, house.notices)
+                )
             )
-            watching.append(group.create_task(watcher.run()))
             postgres = group.create_task(_listen(door.serve, settings.postgres_listen))
             listened = [postgres]
             if ssh_door is not None:
@@ -282,6 +290,7 @@ async def running(state: Path, *, publish_seconds: float = 1.0) -> AsyncIterator
                     ssh_door=ssh_door,
                     syslog=await _first(syslog.address, listened[-1]) if syslog is not None else None,
                     console=console,
+                    watching=watched,
                 )
             finally:
                 house.closing.set()
@@ -318,9 +327,20 @@ async def _first(address: "asyncio.Future[tuple[str, int]]", task: "asyncio.Task
     return await address
 
 
-def _end_session(doors: Sequence[Door], session: str, reason: str) -> bool:
-    fault = Fault(SESSION_ENDED, reason=reason)
-    return any(door.end_session(session, fault, reason) for door in doors)
+def _watch(ledger: Ledger, state: Path, settings: Settings, notices: Notices) -> Watching:
+    orders = Orders(
+        ledger=ledger_url(state, settings),
+        keys=str(state / KEYS),
+        folder=str(state / WATCH),
+        watch=settings.watch,
+        house=len(settings.notify.alarms),
+        logs=structlog.is_configured(),
+    )
+    return Watching(ledger, notices, orders)
+
+
+async def _watch_here(ledger: Ledger, state: Path, settings: Settings, notices: Notices) -> None:
+    await Watcher(ledger, state / WATCH, telling_of(notices), settings.watch).run()
 
 
 async def _listen(serve: Callable[[str, int], Awaitable[None]], address: str) -> None:

@@ -19,6 +19,15 @@ class FactSkipped(Fact):
     line: int
 
 
+@fact("watch.stopped", version=1)
+class Stopped(Fact):
+    """The watch's process ended, or was ended by us: `how` is "exit N", "signal N", "silent" or "protocol". It is
+    started again, the `times`-th time in a row after a pause, and reads what was recorded meanwhile."""
+
+    how: str
+    times: int
+
+
 @fact("watch.population_stated", version=1)
 class PopulationStated(Fact):
     """How many data subjects a client organisation's data has, by its own word or by a count."""

@@ -318,6 +318,7 @@ READERS: Final[dict[str, Callable[[_Leaf], Observation]]] = {
     "ledger.publication_failed": _gap("publisher", "failed"),
     "ledger.quorum_missing": _gap("witnesses", "quorum"),
     "watch.fact_skipped": _gap("watch", "hole"),
+    "watch.stopped": _gap("watch", "stopped"),
     "watch.beat": _seen("beat", lambda d, leaf: {"actor": "", "target": d["source"]}),
     "watch.source_registered": _seen("beat", _source_came),
     "watch.source_ended": _seen(

@@ -48,11 +48,9 @@ _BREATH: Final = 100  # facts between two breaths of the event loop
 _PAUSE: Final = (
     0.2  # seconds; a busy ledger has hundreds of turns a second, and a page costs the doors a millisecond
 )
-_POLL: Final = 0.5  # seconds
 _RULES_SECONDS: Final = 5.0
 _SAVE_SECONDS: Final = 2.0
 _ESCALATE_SECONDS: Final = 30.0
-EndSession = Callable[[str, str], bool]
 
 
 class _Kept(msgspec.Struct):
@@ -65,7 +63,8 @@ class _Kept(msgspec.Struct):
 
 
 class Watcher:
-    """One per ledger. `tell` sends an alert to whom it was routed, `end_session` ends a live session here."""
+    """One per ledger. `tell` sends an alert to whom it was routed, `pulse` is called whenever some facts were looked
+    at."""
 
     def __init__(
         self,
@@ -74,14 +73,14 @@ class Watcher:
         tell: Tell,
         settings: Watch | None = None,
         *,
-        end_session: EndSession = lambda session, reason: False,
+        pulse: Callable[[], None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._ledger = ledger
         self._folder = folder
         self._tell = tell
         self._settings = settings or Watch()
-        self._end_session = end_session
+        self._pulse = pulse
         self._now = now
         self._looking: list[tuple[int, str, str]] = []
         self._raising: set[asyncio.Task[None]] = set()
@@ -91,7 +90,7 @@ class Watcher:
         self.sigma: SigmaHead | None = None
 
     async def run(self) -> None:
-        """Watch until the ledger closes. Raises its Fault when it fails: nothing passes unwatched."""
+        """Watch until the ledger closes. Raises its Fault when it fails."""
         self.sigma = await asyncio.to_thread(self._read_rules)
         await tell_rules(self._ledger, self.sigma.rules, self.sigma.library)
         self._load()
@@ -108,6 +107,9 @@ class Watcher:
         while not self._ledger.closing:
             if self._ledger.fault is not None:
                 raise self._ledger.fault
+            if loop.time() - ruled >= _RULES_SECONDS:
+                ruled = loop.time()
+                await self._reread_rules()
             before = self.start
             busy = await self.catch_up(group)
             now = loop.time()
@@ -124,12 +126,10 @@ class Watcher:
             if now - beaten >= self._settings.beat_minutes * 60 or not beaten:
                 beaten = now
                 await self._ledger.record(Beat(source="watch"), by="sekisho", about="watch")
-            if now - ruled >= _RULES_SECONDS:
-                ruled = now
-                await self._reread_rules()
             if not busy:
-                if quiet:
-                    await self._ledger.wait_turn(_POLL)
+                if quiet and not self._unsaved:
+                    due = min(escalated + _ESCALATE_SECONDS, beaten + self._settings.beat_minutes * 60)
+                    await self._ledger.wait_beyond(self.start, max(0.0, due - loop.time()))
                 await asyncio.sleep(_PAUSE)
 
     async def catch_up(self, group: asyncio.TaskGroup | None = None) -> bool:
@@ -151,6 +151,7 @@ class Watcher:
                 group.create_task(self._look_back(*signal))
             self.start, self._unsaved = seq + 1, True
             if seq % _BREATH == 0:
+                self._pulse()
                 await asyncio.sleep(0)
         # Side by side, so that their facts become durable in one commit, and the next facts are looked at meanwhile.
         people = await listeners(self._ledger) if found else []
@@ -215,8 +216,7 @@ class Watcher:
                 closed = TicketClosed(ticket=subject, reason=reason, how="revoked")
                 await self._ledger.record(closed, by="sekisho", about=subject)
             elif response.what == "end_session" and raised.session:
-                subject = raised.session
-                self._end_session(subject, reason)
+                subject = raised.session  # `end_of_responses` ends it, in each process that has doors
             else:
                 continue
             taken = ResponseTaken(alert=raised.alert, what=response.what, subject=subject)
@@ -247,6 +247,7 @@ class Watcher:
                     if alarm.client == organisation:
                         yield alarm
                 start = seq + 1
+            self._pulse()
             await asyncio.sleep(0)
 
     def _read_rules(self) -> SigmaHead:
