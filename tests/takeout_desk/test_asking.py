@@ -29,6 +29,7 @@ async def test_a_file_becomes_a_request_that_its_recipient_can_open(scene: Scene
     identity = read_identity(str(scene.identity).encode())
     shares = [one for text in released.shares for one in open_shares(text, identity)]
     open_package(package, scene.folder / "copy.zip", shares)
+    (scene.folder / "out").mkdir()
     opened = unpack(scene.folder / "copy.zip", scene.folder / "out")
     assert opened.rows == 40
     content = await scene.house.content(ticket, "letters.csv")

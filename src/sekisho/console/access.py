@@ -34,6 +34,7 @@ class Page(StrEnum):
     RECORDINGS = "recordings"
     ALERTS = "alerts"
     NOTICES = "notices"
+    TAKEOUTS = "takeouts"
 
 
 _LOOKING: Final = frozenset({Part.VIEW, Part.EXECUTE, Part.CHECK})
@@ -74,6 +75,9 @@ OPEN_TO: Final[dict[Page, frozenset[Role]]] = {
     Page.STATUS: _roles(Act.LOG_KEEP, *_LOOKING) | {Role.ADMINISTRATOR},
     # A client watches the recordings of its own data.
     Page.RECORDINGS: _roles(Act.RECORDING, Part.REQUEST, Part.APPROVE) | {Role.CLIENT},
+    # What left, or was to leave: whoever has a part in it, and the administrator, without what is inside.
+    Page.TAKEOUTS: _roles(Act.CARRY_OUT, Part.REQUEST, Part.APPROVE, Part.CHECK, Part.NOTIFIED)
+    | {Role.CLIENT, Role.ADMINISTRATOR},
     # Whether those were told who must be: for who keeps the machine going, and who answers for it.
     Page.NOTICES: frozenset({Role.ADMINISTRATOR, Role.LOG_CUSTODIAN, Role.PRIVACY_OFFICER, Role.AUDITOR}),
 }

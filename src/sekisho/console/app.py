@@ -37,8 +37,11 @@ from sekisho.console.faces import (
     notices,
     openid,
     people,
+    recipients,
     recordings,
     register,
+    takeout_acts,
+    takeouts,
     terminal,
     worker,
     workspace,
@@ -56,6 +59,9 @@ FACES: Final = (
     desktop,
     workspace,
     approver,
+    takeouts,
+    takeout_acts,
+    recipients,
     live,
     alerts,
     recordings,
@@ -172,6 +178,7 @@ def console_app(house: House) -> FastAPI:
     app.include_router(entrance.router)
     app.include_router(openid.router)
     app.include_router(workspace.doors)
+    app.include_router(takeout_acts.doors)
     app.include_router(ingest.doors)
     for face in FACES:
         app.include_router(face.face.pages)

@@ -46,6 +46,7 @@ MENU: Final[tuple[tuple[Page | None, str, str], ...]] = (
     (Page.FACTS, "/facts", marked("Facts")),
     (Page.REFUSALS, "/refusals", marked("Refusals")),
     (Page.PEOPLE, "/people", marked("People")),
+    (Page.TAKEOUTS, "/takeouts", marked("Take-outs")),
     (Page.REGISTER, "/register", marked("Data and targets")),
     (Page.CONTROLS, "/controls", marked("Controls")),
     (Page.POLICY, "/policy", marked("Policy")),

@@ -13,8 +13,10 @@ freezing the person or stopping the checkpoint ends what is under way before 5.
 import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Final
 
 import msgspec
@@ -84,6 +86,11 @@ class Asking:
     fault: Fault | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
     task: "asyncio.Task[None] | None" = None
+
+    async def wait(self, seconds: float) -> None:
+        """Until it is over, but no longer."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.over.wait(), seconds)
 
 
 class Counter:
@@ -256,7 +263,7 @@ class Counter:
             command_line(marking.__name__),
             chunks=lent.read,
             size=lent.file.size,
-            name=wish.file,
+            name=PurePosixPath(wish.file).name,
             rows=found.rows,
             about=_about(draft),
             seats=seats,

@@ -27,7 +27,7 @@ from sekisho.gate.tickets import require_standing
 from sekisho.ledger import Ledger, Level, Recorded, Sealed
 from sekisho.ledger.leaf import micros
 from sekisho.takeout import faults
-from sekisho.takeout.canonical import digest
+from sekisho.takeout.canonical import digest, document
 from sekisho.takeout.facts import (
     TakeoutApproved,
     TakeoutClosed,
@@ -39,7 +39,7 @@ from sekisho.takeout.facts import (
 from sekisho.takeout.history import HOUSE_NAMES, NAMES, TAKEOUT_NAMES, History
 from sekisho.takeout.judge import Verdict, policy_refusals, signature_refusal, verify_release
 from sekisho.takeout.sealing import recipient as check_key
-from sekisho.takeout.signatures import LONGEST, Relying
+from sekisho.takeout.signatures import LONGEST, Relying, ssh_signed
 from sekisho.takeout.tables import takeouts
 
 _PUBLICATION_SECONDS: Final = 10.0
@@ -254,6 +254,17 @@ class TakeoutDesk:
             takeout=takeout, approver=account, digest="", method="", key="", signature="", share=""
         )
         return verdict, self._duty_refusal(history, verdict, verdict.asked, given)
+
+    async def key_of(self, takeout: str, signature: str, keys: Sequence[str]) -> str | None:
+        """Which of these SSH keys made this signature over the request; None when none did."""
+        history, verdict = await self._judged(takeout)
+        if verdict.asked is None:
+            return None
+        text = document(verdict.asked)
+        for name, _, public_key in history.ssh_keys():
+            if name in keys and ssh_signed(text, signature, public_key):
+                return name
+        return None
 
     @property
     def relying(self) -> Relying:

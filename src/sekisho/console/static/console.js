@@ -48,8 +48,18 @@ const enrol = async (form) => {
   return json("/enrol/passkey", { ...credential.toJSON(), label }, { "x-sekisho-form": form.elements.csrf.value });
 };
 
+// The challenge is the digest of the request: what the authenticator signs is that, and nothing else.
+const sign = async (form) => {
+  const path = `/takeouts/${encodeURIComponent(form.dataset.takeout)}/passkey`;
+  const headers = { "x-sekisho-form": form.elements.csrf.value };
+  const options = PublicKeyCredential.parseRequestOptionsFromJSON(await json(`${path}/options`, undefined, headers));
+  const credential = await navigator.credentials.get({ publicKey: options });
+  return json(path, { ...credential.toJSON(), digest: form.elements.digest.value }, headers);
+};
+
 for (const form of document.querySelectorAll("form[data-passkey='login']")) ceremony(form, logIn);
 for (const form of document.querySelectorAll("form[data-passkey='enrol']")) ceremony(form, enrol);
+for (const form of document.querySelectorAll("form[data-passkey='sign']")) ceremony(form, sign);
 
 // A one-time link carries its secret behind the #, which no server ever sees.
 const secret = window.location.hash.slice(1);
