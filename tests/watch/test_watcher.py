@@ -12,6 +12,7 @@ import pytest
 from gate.gate_examples import HOUR, TINY, asked
 from sekisho.faults import Fault
 from sekisho.gate.facts import TicketApproved
+from sekisho.gate.restraints import list_restraints
 from sekisho.gate.tables import tickets
 from sekisho.ledger import Commitment, Ledger
 from sekisho.people.facts import AccountAdded
@@ -359,6 +360,30 @@ class SomeDoor:
     def end_session(self, session: str, fault: Fault, reason: str) -> bool:
         self.ended.append(session)
         return True
+
+
+@pytest.mark.parametrize("what", ["approval", "budget"])
+async def test_a_restraint_follows_by_policy_for_a_time(ledger: Ledger, watch: Make, what: Any) -> None:
+    response = Response(what=what, detector="ticket_mismatch", at=2.5, hours=6, percent=20)
+    watcher, _ = watch(Watch(responses=(response,)))
+    await theft(ledger)
+    await caught_up(watcher)
+    now = int(datetime.now(UTC).timestamp() * 1e6)
+    async with ledger.read() as connection:
+        [found] = await list_restraints(connection, now)
+        assert not await list_restraints(connection, now + 6 * HOUR)
+    kept = found.restraint
+    assert (kept.person, kept.kind, kept.percent) == ("sato", what, 20 if what == "budget" else 100)
+    assert found.alert in {one.alert for one in await alerts_of(ledger)}
+
+
+async def test_who_is_nobody_of_ours_is_not_restrained(ledger: Ledger, watch: Make) -> None:
+    """A foreign log can name whom it likes: that must not end the watch."""
+    watcher, told = watch(Watch(responses=(Response(what="freeze", at=0.5), Response(what="budget", at=0.5))))
+    await session(ledger, "s-1", "T-none", 900, person="stranger")
+    await caught_up(watcher)
+    assert {one.human for one, _, _ in told.heard} == {"stranger"}
+    assert not await ledger.facts(0, 10, names=["people.person_frozen", "gate.restraint_imposed"])
 
 
 async def test_without_a_policy_nothing_follows_by_itself(ledger: Ledger, watch: Make) -> None:

@@ -14,6 +14,7 @@ from sekisho.gate.duties import Act, Actor, Case, Doing, Part, may, missing
 from sekisho.gate.facts import Limits, TicketRequested
 from sekisho.gate.policy import Policy
 from sekisho.gate.refusal import Refusal
+from sekisho.gate.restraints import Restraint, cut, may_second
 from sekisho.gate.standing import Standing
 from sekisho.register.standing import DatasetStanding, LockedDataset, OpenDataset
 
@@ -61,6 +62,9 @@ class State:
     person: Standing | None
     dataset: DatasetStanding | None
     approvers: Mapping[str, Standing] = field(default_factory=dict)
+    restraints: tuple[Restraint, ...] = ()
+    # Restraint -> how those stand who gave the ticket a second approval for it.
+    second: Mapping[str, tuple[Standing, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,8 @@ def decide(request: AccessRequest, state: State) -> Grant | Refusal:
     asked = state.ticket.requested
     # What lands in the workspace has limits of its own; what a terminal is shown keeps the ticket's.
     bulk = asked.bulk if request.door == INNER else None
+    limits = bulk.limits if bulk else asked.limits
+    kept = [one.percent for one in state.restraints if one.kind == "budget" and request.at < one.until]
     return Grant(
         person=asked.person,
         ticket=asked.ticket,
@@ -118,7 +124,7 @@ def decide(request: AccessRequest, state: State) -> Grant | Refusal:
         door=request.door,
         purpose=asked.purpose,
         closes=asked.closes,
-        limits=bulk.limits if bulk else asked.limits,
+        limits=cut(limits, min(kept)) if kept else limits,
         unmask=frozenset(unmask.item for unmask in (bulk.unmask if bulk else asked.unmask)),
         unknown_lineage=state.policy.unknown_lineage,
         broken_glass=state.ticket.broken_glass,
@@ -171,6 +177,23 @@ def _glass_is_small(request: AccessRequest, state: State) -> Refusal | None:
         or not asked.limits.within(policy.break_glass)
     ):
         return Refusal(faults.GLASS_TOO_LARGE, {"ticket": asked.ticket})
+    return None
+
+
+def _second_approved(request: AccessRequest, state: State) -> Refusal | None:
+    """An emergency too: whoever was alarmed about must not break the glass instead."""
+    ticket, person = state.ticket, state.person
+    if ticket is None or person is None:
+        return None
+    first = frozenset(
+        state.approvers[name].actor.human for name in ticket.approvers if name in state.approvers
+    )
+    for one in state.restraints:
+        if one.kind == "budget" or request.at >= one.until:
+            continue
+        given = state.second.get(one.name, ())
+        if not any(may_second(standing.actor, person.actor, first) for standing in given):
+            return Refusal(faults.NEEDS_SECOND, {"ticket": request.ticket, "until": jst(one.until)})
     return None
 
 
@@ -321,6 +344,13 @@ RULES: Final = (
         "under the requester's command.",
         "この申請そのものを、必要な全員が承認している。申請者本人とその指揮下の人は含まない。",
         _is_approved,
+    ),
+    Rule(
+        "restraint",
+        "While an alert asks for it, a second human has approved the ticket: no first approver, and free of the "
+        "requester's chain of command.",
+        "警報による制限の間は、最初の承認者でも申請者の指揮系統でもない、二人目の承認がある。",
+        _second_approved,
     ),
     Rule(
         "break-glass",

@@ -127,3 +127,45 @@ class BudgetSettled(Fact):
 
     session: str
     given_back: dict[str, tuple[int, int]]
+
+
+@fact("gate.restraint_imposed", version=1)
+class RestraintImposed(Fact):
+    """For a time a person works under a restraint: `kind` "approval" asks a second approval for each ticket, "budget"
+    leaves `percent` of each limit. `alert` is what led to it. Its end before `until` takes two others."""
+
+    person: str
+    kind: str
+    percent: int
+    until: int
+    reason: str
+    alert: str
+
+
+@fact("gate.restraint_lift_asked", version=1)
+class RestraintLiftAsked(Fact):
+    """`restraint` is the leaf hash (hex) of the imposition that shall end."""
+
+    restraint: str
+    person: str
+    reason: str
+
+
+@fact("gate.restraint_lifted", version=1)
+class RestraintLifted(Fact):
+    """`request` is the leaf hash (hex) of the ask that a second person agreed to, `restraint` that of the imposition."""
+
+    request: str
+    restraint: str
+    person: str
+
+
+@fact("gate.second_approval_given", version=1)
+class SecondApproval(Fact):
+    """A ticket of a restrained person may open its door, says a human who did not approve it first. `request` is the
+    leaf hash (hex) of the ticket's request, `restraint` that of the imposition."""
+
+    ticket: str
+    approver: str
+    restraint: str
+    request: str

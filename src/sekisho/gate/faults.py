@@ -215,3 +215,22 @@ ABOVE_SENSITIVITY = fault_kind(
     ja="チケット {ticket} は {persons} 人分ですが、この機微度のデータについて方針が認めるのは {limit} 人までです。"
     "何も開かれていません。人数を減らして申請してください。",
 )
+NEEDS_SECOND = fault_kind(
+    "SEK-GATE-050",
+    en="After an alert, ticket {ticket} needs a second approval, by somebody who did not approve it first. Nothing was "
+    "opened; ask for it on the page Alerts, or wait until {until}.",
+    ja="警報を受けて、チケット {ticket} には最初の承認者とは別の人の承認が必要です。何も開かれていません。"
+    "「警報」のページで承認を依頼するか、{until} までお待ちください。",
+)
+NO_RESTRAINT = fault_kind(
+    "SEK-GATE-051",
+    en="There is no restraint {restraint} in force that this could be done about. Nothing was recorded.",
+    ja="この操作の対象となる制限 {restraint} はありません。何も記録されていません。",
+)
+NOT_SECOND = fault_kind(
+    "SEK-GATE-052",
+    en="{person} cannot give ticket {ticket} its second approval: it takes a role that consents, nobody who approved "
+    "it first, and nobody in the requester's chain of command. Nothing was recorded.",
+    ja="{person} はチケット {ticket} の二人目の承認者になれません。承認の役割が必要で、最初の承認者や、"
+    "申請者と同じ指揮系統の人にはできません。何も記録されていません。",
+)

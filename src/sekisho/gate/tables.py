@@ -10,6 +10,9 @@ from sekisho.gate.facts import (
     BudgetSettled,
     PolicyApproved,
     PolicyProposed,
+    RestraintImposed,
+    RestraintLiftAsked,
+    RestraintLifted,
     TicketApproved,
     TicketClosed,
     TicketRequested,
@@ -42,6 +45,22 @@ tickets = Table(
     Column("approver", String(64), nullable=False),  # the last one
     Column("closed", Boolean, nullable=False),
     Column("ending", String(16), nullable=False),  # how it was closed, or ""
+)
+
+# For pages: what holds at a door is read from the facts (see `sekisho.gate.restraints`).
+restraints = Table(
+    "restraints",
+    metadata,
+    Column("restraint", String(64), primary_key=True),
+    Column("person", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("percent", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("alert", String(64), nullable=False),
+    Column("lift", String(64), nullable=False),
+    Column("lift_asked_by", String(64), nullable=False),
+    Column("lifted", Boolean, nullable=False),
 )
 
 break_glasses = Table(
@@ -160,3 +179,21 @@ def _leased(write: Writes, fact: BudgetLeased, recorded: Recorded) -> None:
 def _settled(write: Writes, fact: BudgetSettled, recorded: Recorded) -> None:
     for account, (persons, rows) in fact.given_back.items():
         write.add(budget_use, {"account": account}, {"persons": -persons, "rows": -rows})
+
+
+@projects(RestraintImposed)
+def _restraint(write: Writes, fact: RestraintImposed, recorded: Recorded) -> None:
+    values = values_of(fact)
+    row = {**values, "restraint": recorded.leaf_hash.hex(), "lift": "", "lift_asked_by": "", "lifted": False}
+    write.insert(restraints, row)
+
+
+@projects(RestraintLiftAsked)
+def _lift_asked(write: Writes, fact: RestraintLiftAsked, recorded: Recorded) -> None:
+    row = {"lift": recorded.leaf_hash.hex(), "lift_asked_by": recorded.by}
+    write.update(restraints, {"restraint": fact.restraint}, row)
+
+
+@projects(RestraintLifted)
+def _lifted(write: Writes, fact: RestraintLifted, recorded: Recorded) -> None:
+    write.update(restraints, {"restraint": fact.restraint}, {"lifted": True})

@@ -13,10 +13,17 @@ from sekisho.faults import Fault
 from sekisho.gate import faults
 from sekisho.gate.decide import Ticket, act_of, approved
 from sekisho.gate.duties import DUTIES, Case, Part, commands, may
-from sekisho.gate.facts import BreakGlassOpened, TicketApproved, TicketClosed, TicketRequested
+from sekisho.gate.facts import (
+    BreakGlassOpened,
+    SecondApproval,
+    TicketApproved,
+    TicketClosed,
+    TicketRequested,
+)
 from sekisho.gate.policies import read_policy
 from sekisho.gate.policy import Policy
 from sekisho.gate.refusal import Refusal
+from sekisho.gate.restraints import find_restraint, may_second
 from sekisho.gate.standing import Confirms, Standing, read_standing
 from sekisho.ledger import Ledger, Recorded
 
@@ -124,6 +131,29 @@ async def approve_ticket(ledger: Ledger, name: str, approver: str, *, seen: str 
         raise answer.fault()
     given = TicketApproved(ticket=name, approver=approver, request=ticket.request)
     return await ledger.record(given, by=approver, about=name)
+
+
+async def approve_second(ledger: Ledger, restraint: str, ticket: str, *, by: str) -> Recorded:
+    """Agree, as a second human, that a ticket of a restrained person opens its door.
+
+    Raises Fault NO_RESTRAINT, NO_TICKET, NOT_SECOND."""
+    async with ledger.read() as connection:
+        found = await find_restraint(connection, restraint)
+    named = await read_ticket(ledger, None, ticket)
+    if named is None or named.closed:
+        raise Fault(faults.NO_TICKET, ticket=ticket)
+    requester = (await require_standing(ledger, named.requested.person)).actor
+    if requester.human != found.restraint.person or found.restraint.kind != "approval":
+        raise Fault(faults.NO_RESTRAINT, restraint=restraint[:12])
+    first = set()
+    for name in named.approvers:
+        if (standing := await read_standing(ledger, name)) is not None:
+            first.add(standing.actor.human)
+    actor = (await require_standing(ledger, by)).actor
+    if not may_second(actor, requester, frozenset(first)):
+        raise Fault(faults.NOT_SECOND, person=by, ticket=ticket)
+    given = SecondApproval(ticket=ticket, approver=by, restraint=restraint, request=named.request)
+    return await ledger.record(given, by=by, about=ticket)
 
 
 async def close_ticket(ledger: Ledger, name: str, *, by: str, reason: str, how: Ending = "done") -> Recorded:

@@ -1,12 +1,14 @@
-"""What ends live sessions from outside, at every door: a freeze, a leaving, the end of a ticket."""
+"""What ends live sessions from outside, at every door: a freeze, a leaving, a restraint, the end of a ticket."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 from sekisho.faults import Fault
-from sekisho.gate.facts import TicketClosed
+from sekisho.gate.facts import RestraintImposed, TicketClosed
+from sekisho.gate.restraints import IMPOSED as RESTRAINED
 from sekisho.ledger import Ledger, Recorded
 from sekisho.ledger.subscriptions import follow
+from sekisho.people.accounts import accounts_of
 from sekisho.people.freeze import watch_frozen
 from sekisho.relay.faults import SESSION_ENDED
 
@@ -47,3 +49,16 @@ async def end_of_tickets(ledger: Ledger, doors: Sequence[Door]) -> None:
             fault = Fault(SESSION_ENDED, reason=f"{CLOSED}: {fact.how}")
             for door in doors:
                 door.end_all(fault, CLOSED, ticket=fact.ticket)
+
+
+async def end_of_restrained(ledger: Ledger, doors: Sequence[Door]) -> None:
+    """Who is restrained begins anew, under the restraint. Runs until the ledger closes; raises its Fault."""
+    async for recorded in follow(ledger, [RESTRAINED]):
+        fact = recorded.typed()
+        if isinstance(fact, RestraintImposed):
+            async with ledger.read() as connection:
+                accounts = await accounts_of(connection, fact.person)
+            fault = Fault(SESSION_ENDED, reason=f"{RESTRAINED}: {fact.kind}")
+            for door in doors:
+                for account in accounts:
+                    door.end_all(fault, RESTRAINED, person=account)

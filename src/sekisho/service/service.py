@@ -117,6 +117,7 @@ class Service:
     counter: Counter
     takeouts: TakeoutDesk
     packages: Packages
+    traces: TraceDesk
     recordings: Recordings
     log_key: VerifierKey
     postgres: tuple[str, int]
@@ -283,6 +284,7 @@ async def running(
                     counter=house.counter,
                     takeouts=house.takeouts,
                     packages=house.packages,
+                    traces=house.traces,
                     recordings=recordings,
                     log_key=signer.key,
                     postgres=await _first(door.address, postgres),

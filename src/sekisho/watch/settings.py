@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from sekisho.gate.restraints import LONGEST_HOURS
 from sekisho.watch.detectors import BY_NAME
 from sekisho.watch.engine import Sensitivity
 
@@ -13,11 +14,14 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What follows by itself upon an alert of `detector` ("" for any) with a score of at least `at`.
 
     "end_session" ends the session; "close_ticket" revokes the ticket, so that a new one needs approvals anew;
-    "freeze" freezes the person until two others end it."""
+    "approval" asks a second approval for each ticket of the person, "budget" leaves `percent` of each limit, both for
+    `hours`; "freeze" freezes the person. What concerns a person two others can end before its time."""
 
-    what: Literal["end_session", "close_ticket", "freeze"]
+    what: Literal["end_session", "close_ticket", "approval", "budget", "freeze"]
     detector: str = ""
     at: float = 6.0
+    hours: int = 24
+    percent: int = 10
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,7 +52,9 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             "sigma": bool(self.sigma) and not Path(self.sigma).is_dir(),
             "sigma_daily": self.sigma_daily < 1,
             "responses": any(
-                one.detector not in ("", *BY_NAME) and not one.detector.startswith("sigma:")
+                (one.detector not in ("", *BY_NAME) and not one.detector.startswith("sigma:"))
+                or not 1 <= one.hours <= LONGEST_HOURS
+                or not 0 <= one.percent < 100
                 for one in self.responses
             ),
         }

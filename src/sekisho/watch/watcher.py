@@ -21,9 +21,11 @@ from sqlalchemy import select
 
 from sekisho.faults import Fault
 from sekisho.gate.facts import TicketClosed
+from sekisho.gate.restraints import impose
 from sekisho.ledger import Ledger
 from sekisho.ledger.faults import NO_PART, PART_ALTERED, REFUSED
 from sekisho.ledger.tables import FACTS
+from sekisho.people.faults import NO_SUCH_PERSON
 from sekisho.people.freeze import freeze
 from sekisho.watch.alerts import Tell, escalate, fact_of, find_alert, find_mute, listeners, routing_of
 from sekisho.watch.engine import Alarm, Engine, Sensitivity
@@ -31,7 +33,7 @@ from sekisho.watch.facts import AlertRaised, Beat, FactSkipped, ResponseTaken
 from sekisho.watch.ingest.segments import carries, shown_by
 from sekisho.watch.reading import NAMES, read_observation
 from sekisho.watch.routing import Listener
-from sekisho.watch.settings import Watch
+from sekisho.watch.settings import Response, Watch
 from sekisho.watch.sigma.head import SigmaHead
 from sekisho.watch.sigma.loading import OURS, Library
 from sekisho.watch.sigma.telling import tell_rules
@@ -208,9 +210,10 @@ class Watcher:
             if raised.signal or raised.score < response.at or response.detector not in ("", raised.detector):
                 continue
             reason = f"alert {raised.alert}"
-            if response.what == "freeze" and raised.human:
+            if response.what in ("freeze", "approval", "budget"):
                 subject = raised.human
-                await freeze(self._ledger, subject, reason=reason, by="sekisho")
+                if not await self._restrain(raised, response, reason):
+                    continue  # nobody of ours: a foreign log names whom it likes
             elif response.what == "close_ticket" and raised.ticket:
                 subject = raised.ticket
                 closed = TicketClosed(ticket=subject, reason=reason, how="revoked")
@@ -222,6 +225,28 @@ class Watcher:
             taken = ResponseTaken(alert=raised.alert, what=response.what, subject=subject)
             await self._ledger.record(taken, by="sekisho", about=raised.alert)
             return
+
+    async def _restrain(self, raised: AlertRaised, response: Response, reason: str) -> bool:
+        try:
+            if response.what == "freeze":
+                await freeze(self._ledger, raised.human, reason=reason, by="sekisho")
+            else:
+                await impose(
+                    self._ledger,
+                    raised.human,
+                    "approval" if response.what == "approval" else "budget",
+                    hours=response.hours,
+                    percent=response.percent if response.what == "budget" else 100,
+                    reason=reason,
+                    alert=raised.alert,
+                    now=int(self._now().timestamp() * 1e6),
+                    by="sekisho",
+                )
+        except Fault as fault:
+            if fault.kind is not NO_SUCH_PERSON:
+                raise
+            return False
+        return True
 
     async def _look_back(self, seq: int, signal: str, organisation: str) -> None:
         """All facts before the signal again, with that client looked at more closely; what is new is raised."""
