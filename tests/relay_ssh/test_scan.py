@@ -114,18 +114,45 @@ def test_chunking_hides_nobody(chance: random.Random, size: int) -> None:
     assert persons_in(*(text[i : i + size] for i in range(0, len(text), size))) == len(set(numbers))
 
 
-def test_over_the_budget_nothing_of_it_is_spent_or_passed() -> None:
-    text_meter, meter, recorded = meter_of(persons=5)
+def over(persons: int, *chunks: bytes) -> tuple[bytes, Meter]:
+    """What may pass of the last chunk, which is too much."""
+    text_meter, meter, recorded = meter_of(persons=persons)
 
     async def feed() -> None:
-        await text_meter.spend(b"090-1234-0001\r\n" * 3)
+        for chunk in chunks[:-1]:
+            await text_meter.spend(chunk)
         with pytest.raises(Fault) as caught:
-            await text_meter.spend("".join(f"090-1234-{i:04}\r\n" for i in range(2, 9)).encode())
+            await text_meter.spend(chunks[-1])
         assert caught.value.kind is faults.OVER_LIMIT
 
     asyncio.run(feed())
-    assert meter.persons == 1
     assert recorded  # the lease was a fact before it was spent
+    return text_meter.fitting, meter
+
+
+def numbers(first: int, last: int, form: str = "090-1234-{:04}\r\n") -> bytes:
+    return "".join(form.format(number) for number in range(first, last + 1)).encode()
+
+
+def test_over_the_budget_the_whole_lines_within_it_may_pass() -> None:
+    fits, meter = over(5, numbers(1, 1) * 3, numbers(2, 8))
+    assert fits == numbers(2, 5)
+    assert meter.persons == 5
+    # Others stand between them, and nobody is in the first line.
+    fits, _ = over(2, b"nobody\r\n" + numbers(1, 4, "{0} 090-1234-{0:04}\r\nnobody {0}\r\n"))
+    assert fits == b"nobody\r\n" + numbers(1, 2, "{0} 090-1234-{0:04}\r\nnobody {0}\r\n")
+    # Colours and the place of a value within its line do not matter.
+    coloured = "\x1b[31mtel\x1b[0m 090-1234-{:04}\x1b[K end\r\n"
+    assert over(2, numbers(1, 4, coloured))[0] == numbers(1, 2, coloured)
+    # The line that is too much may have begun before.
+    assert over(2, numbers(1, 2) + b"tel 090-", b"1234-0003\r\n" + numbers(4, 9))[0] == b""
+    assert over(2, numbers(1, 1) + b"tel 090-", b"1234-0002\r\n" + numbers(4, 9))[0] == b"1234-0002\r\n"
+
+
+def test_what_moves_the_cursor_or_cannot_be_read_is_not_cut_but_kept_back() -> None:
+    assert over(2, numbers(1, 4, "\x1b[Htel 090-1234-{:04}\r\n"))[0] == b""
+    dump = base64.encodebytes(random.Random(1).randbytes(9000))
+    assert over(2, numbers(1, 2) + dump)[0] == b""
 
 
 @pytest.mark.parametrize(
@@ -259,7 +286,8 @@ def test_a_large_piece_is_judged_as_its_lines_are(monkeypatch: pytest.MonkeyPatc
     dumps = (
         base64.b64encode(chance.randbytes(48)), chance.randbytes(40).hex().encode(),
         base64.b85encode(chance.randbytes(60)), chance.randbytes(16).hex(" ").encode(),
-        chance.randbytes(16).hex(":").encode(), chance.randbytes(32).hex(" ", 2).encode(), b"2001:0db8:85a3:08d3:1319:8a2e:0370:7348",
+        chance.randbytes(16).hex(":").encode(), chance.randbytes(32).hex(" ", 2).encode(),
+        b"2001:0db8:85a3:08d3:1319:8a2e:0370:7348",
     )  # fmt: skip
     lines = [b"a plain line of a log, 12:30:11 %d" % chance.randrange(10**9) for _ in range(4000)]
     counts = []

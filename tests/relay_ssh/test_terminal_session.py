@@ -126,7 +126,7 @@ async def test_what_the_recorder_did_not_take_is_not_sent(ledger: Ledger) -> Non
     assert b"SEK-RECD-001" in scene.terminal.written
 
 
-async def test_over_the_limit_nothing_more_passes(ledger: Ledger) -> None:
+async def test_up_to_the_limit_whole_lines_pass_and_nothing_more(ledger: Ledger) -> None:
     scene = Scene(ledger, persons=3)
     async with running(scene) as task:
         scene.target.put(b"090-1234-0001\r\n090-1234-0002\r\n")
@@ -134,9 +134,12 @@ async def test_over_the_limit_nothing_more_passes(ledger: Ledger) -> None:
         scene.target.put("".join(f"090-1234-{i:04}\r\n" for i in range(3, 9)).encode())
         totals = await task
     assert totals.reason == "limit"
-    assert b"0003" not in scene.terminal.written
-    assert b"SEK-SCRN-001" in scene.terminal.written
-    assert scene.meter.persons == 2
+    shown, _, said = bytes(scene.terminal.written).partition(b"0003\r\n")
+    assert shown.endswith(b"0002\r\n090-1234-")
+    assert said.startswith(b"\r\n\x1b[0mSEK-SCRN-001")
+    assert scene.meter.persons == 3
+    assert b"".join(data for code, data in scene.tape.said if code == "o") == bytes(scene.terminal.written)
+    assert totals.bytes == 3 * len(b"090-1234-0001\r\n")
 
 
 async def test_a_slow_terminal_holds_the_target_back(ledger: Ledger) -> None:

@@ -39,9 +39,9 @@ _STILL: Final = re.compile(
 _LONE_RETURN: Final = re.compile(rb"\r(?!\n)")
 _SEQUENCE: Final = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]|\x08")
 
-Found = tuple[
-    int | str, str, str
-]  # the line (its place in the stream, or its text on the screen), kind, value
+Line = int | str  # its place in the stream, or its text on the screen
+Found = tuple[Line, str, str]  # kind, value
+Shown = tuple[Line, int, list[int]]  # rows (none when the line has grown), persons
 
 
 class TextMeter:
@@ -73,12 +73,13 @@ class TextMeter:
         self._size = width, height
         self._unseen: list[bytes] = []  # plain text that the screen has not been given
         self._unseen_bytes = 0
-        self._first_shown: dict[int, int | str] = {}  # person -> the line that showed it first
-        self._counted: dict[int | str, int] = {}  # persons counted for lines that may still grow
+        self._first_shown: dict[int, Line] = {}  # person -> the line that showed it first
+        self._counted: dict[Line, int] = {}  # persons counted for lines that may still grow
         self._unreadable = Unreadable()
         self._unread = unread
         self.encoded = 0
         self.sightings: Counter[str] = Counter()
+        self.fitting = b""  # of the text that was too much: the whole lines before the first that is
 
     def resized(self, width: int, height: int) -> None:
         self._size = width, height
@@ -86,7 +87,7 @@ class TextMeter:
             self._screen.resize(width, height)
 
     async def spend(self, data: bytes) -> None:
-        """Count what this text shows, and spend it. Raises Fault OVER_LIMIT, and then nothing of it may pass.
+        """Count what this text shows, and spend it. Raises Fault OVER_LIMIT: then `fitting` is what of it may pass.
 
         `data` comes from `ControlFilter`: UTF-8, and only controls that it passes."""
         text = _STILL.sub(b"", data) if b"\x1b" in data or b"\x07" in data else data
@@ -96,11 +97,17 @@ class TextMeter:
         found = [*self._stream(text), *self._on_screen(data if moves else text, moves=moves)]
         encoded = self._unreadable.feed(text, data)
         self.encoded += encoded
-        rows, persons, new = self._persons(found)
+        lines, kinds = self._persons(found)
         due = self._unread.take(encoded)
-        if persons or due:
-            await self._spend(rows, persons, due)
-        self.sightings.update(new)
+        if lines or due:
+            try:
+                await self._spend(lines, due)
+            except Fault:
+                # Where something moves the cursor or is unreadable, what a line shows cannot be told from the others.
+                if not moves and not due:
+                    self._fit(data, text, lines, kinds)
+                raise
+        self.sightings.update(kind for _, kind in kinds)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -166,35 +173,55 @@ class TextMeter:
 
     # -- counting -----------------------------------------------------------------------------------------------
 
-    def _persons(self, found: list[Found]) -> tuple[int, list[int], list[str]]:
-        """(lines that show somebody new, who is new, the kinds of the values that are new)."""
+    def _persons(self, found: list[Found]) -> tuple[list[Shown], list[tuple[Line, str]]]:
+        """The lines that show somebody new; of each value that is new, its line and its kind."""
         if not found:
-            return 0, [], []
-        kinds_seen: list[str] = []
+            return [], []
+        kinds_seen: list[tuple[Line, str]] = []
         if len(self._first_shown) > _MOST_KNOWN:
             self._first_shown.clear()
-        lines: dict[int | str, dict[str, dict[int, None]]] = {}
+        lines: dict[Line, dict[str, dict[int, None]]] = {}
         known = self._first_shown
         for line, kind, value in found:
             one = subject_id(f"{kind}:{normal_value(kind, value)}".encode(), self._key)
             if one not in known:
-                kinds_seen.append(kind)
+                kinds_seen.append((line, kind))
             if known.setdefault(one, line) == line:
                 lines.setdefault(line, {}).setdefault(kind, {})[one] = None
-        rows, new = 0, []
+        shown: list[Shown] = []
         for line, kinds in lines.items():
-            most = max((list(shown) for shown in kinds.values()), key=len)
+            most = max((list(values) for values in kinds.values()), key=len)
             before = self._counted.get(line, 0)
             if len(most) > before:
-                rows += before == 0
-                new += most[before:]
+                shown.append((line, int(before == 0), most[before:]))
                 self._counted[line] = len(most)
         while len(self._counted) > 100:  # only the last lines can still grow
             del self._counted[next(iter(self._counted))]
-        return rows, new, kinds_seen
+        return shown, kinds_seen
 
-    async def _spend(self, rows: int, persons: list[int], unreadable: int) -> None:
+    def _fit(self, data: bytes, text: bytes, shown: list[Shown], kinds: list[tuple[Line, str]]) -> None:
+        """Of a piece that was too much, spend the lines before the first that is: what is left of the budget is leased
+        by now. They are `fitting`."""
+        places = [(line, rows, new) for line, rows, new in shown if isinstance(line, int)]
+        if len(places) < len(shown):
+            return  # only the screen shows it: it has no place in the text
+        begin = self._place - len(text)
+        cut = len(text)
+        for line, rows, new in sorted(places):
+            if not self._meter.spend(rows, new, 0):
+                cut = max(0, line + 1 - begin)
+                break
+        self.sightings.update(
+            kind for line, kind in kinds if isinstance(line, int) and line + 1 < begin + cut
+        )
+        # Sequences that change no place are gone from `text`, and no line end is in any: lines are the measure.
+        whole = text.count(b"\n", 0, cut)
+        self.fitting = data[: len(data) - len(data.split(b"\n", whole)[-1])]
+
+    async def _spend(self, shown: list[Shown], unreadable: int) -> None:
         meter = self._meter
+        rows = sum(row for _, row, _ in shown)
+        persons = [one for _, _, new in shown for one in new]
         while not meter.spend(rows, persons, unreadable):
             lease = meter.reserve(meter.short)
             if isinstance(lease, Shortage):

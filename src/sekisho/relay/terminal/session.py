@@ -179,15 +179,23 @@ class TerminalSession:
         self.end(None, "target")
 
     async def _show_clean(self, clean: bytes, terminal: Terminal) -> None:
-        """Meter, record, send: in this order."""
-        await self._meter.spend(clean)
+        """Meter, record, send: in this order. What goes over the limit is cut behind the last whole line within it."""
+        try:
+            await self._meter.spend(clean)
+        except Fault:
+            if fitting := self._meter.fitting:
+                self._send(fitting, terminal)
+            raise
+        self._send(clean, terminal)
+        await terminal.drain()
+
+    def _send(self, clean: bytes, terminal: Terminal) -> None:
         self._bytes += len(clean)
         self._lines += clean.count(b"\n")
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_TELL_SECONDS, self._tell)
         self._recorder.output(clean)
         terminal.write(clean)
-        await terminal.drain()
 
     async def _type(self, terminal: Terminal, upstream: Upstream) -> None:
         while data := await terminal.read():
