@@ -71,3 +71,30 @@ async def test_load_is_measured_where_facts_tell(house: Scene) -> None:
         assert "from a request to its approval" in (await kanri.get("/controls/tickets")).text
         budgets = (await kanri.get("/controls/budgets")).text
         assert re.search(r"Refusals in each session[^<]*</dt><dd>1.0", budgets)
+
+
+@pytest.mark.parametrize(
+    ("day", "holds", "not_yet"),
+    [
+        ("2022-03-31", "", "APPI, article 26 (1)"),
+        ("2022-04-02", "APPI, article 26 (1)", "APPI, article 68; local bodies"),
+        ("2023-10-17", "APPI, article 68; local bodies", ""),
+    ],
+)
+async def test_the_law_of_a_day_is_shown_with_its_sources(
+    house: Scene, day: str, holds: str, not_yet: str
+) -> None:
+    async with house.client("haruka") as haruka:
+        page = (await haruka.get("/law", params={"on": day})).text
+    assert f"({day})" in page
+    then, _, other = page.partition("Do not hold on this day")
+    assert holds in then
+    assert not_yet in other
+    assert (not_yet not in then) if not_yet else "e-Gov" in then
+    assert ("No rule of the table held" in then) is (not holds)
+
+
+async def test_a_day_that_is_none_gets_one_sentence(house: Scene) -> None:
+    async with house.client("haruka") as haruka:
+        wrong = await haruka.get("/law", params={"on": "someday"})
+    assert (wrong.status_code, "SEK-CONS" in wrong.text) == (422, True)

@@ -33,6 +33,7 @@ from sekisho.console.faces import (
     entrance,
     extract,
     ingest,
+    law,
     live,
     notices,
     openid,
@@ -43,6 +44,8 @@ from sekisho.console.faces import (
     takeout_acts,
     takeouts,
     terminal,
+    trace,
+    trace_case,
     worker,
     workspace,
 )
@@ -71,8 +74,11 @@ FACES: Final = (
     people,
     register,
     controls,
+    law,
     editing,
     notices,
+    trace,
+    trace_case,
     account,
 )
 _TILE: Final = re.compile(
