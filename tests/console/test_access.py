@@ -46,6 +46,13 @@ def test_the_matrix_opens_these_pages_and_no_other() -> None:
             Role.PRIVACY_OFFICER,
         },
         Page.FACTS: {Role.LOG_CUSTODIAN, Role.AUDITOR, Role.INVESTIGATOR},
+        Page.TRACE: {
+            Role.OPERATOR_MANAGER,
+            Role.PROCESSOR_MANAGER,
+            Role.INVESTIGATOR,
+            Role.AUDITOR,
+            Role.PRIVACY_OFFICER,
+        },
         Page.ALERTS: set(Role) - {Role.WORKER, Role.CLIENT, Role.LOG_CUSTODIAN, Role.ADMINISTRATOR},
         Page.REFUSALS: set(Role) - {Role.WORKER, Role.CLIENT, Role.LOG_CUSTODIAN, Role.ADMINISTRATOR},
     }

@@ -35,6 +35,7 @@ class Page(StrEnum):
     ALERTS = "alerts"
     NOTICES = "notices"
     TAKEOUTS = "takeouts"
+    TRACE = "trace"
 
 
 _LOOKING: Final = frozenset({Part.VIEW, Part.EXECUTE, Part.CHECK})
@@ -75,6 +76,8 @@ OPEN_TO: Final[dict[Page, frozenset[Role]]] = {
     Page.STATUS: _roles(Act.LOG_KEEP, *_LOOKING) | {Role.ADMINISTRATOR},
     # A client watches the recordings of its own data.
     Page.RECORDINGS: _roles(Act.RECORDING, Part.REQUEST, Part.APPROVE) | {Role.CLIENT},
+    # Who proposes and who confirms whose a found list is; and who holds shares of the key and answers for the data.
+    Page.TRACE: _roles(Act.ATTRIBUTION, Part.REQUEST, Part.APPROVE) | {Role.PRIVACY_OFFICER, Role.AUDITOR},
     # What left, or was to leave: whoever has a part in it, and the administrator, without what is inside.
     Page.TAKEOUTS: _roles(Act.CARRY_OUT, Part.REQUEST, Part.APPROVE, Part.CHECK, Part.NOTIFIED)
     | {Role.CLIENT, Role.ADMINISTRATOR},

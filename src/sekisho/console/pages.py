@@ -43,6 +43,8 @@ MENU: Final[tuple[tuple[Page | None, str, str], ...]] = (
     (Page.PORTAL, "/portal/alerts", marked("Alerts")),
     (Page.PORTAL, "/portal/duties", marked("Duties and overdue")),
     (Page.REVIEWS, "/reviews", marked("Emergency reviews")),
+    (Page.TRACE, "/trace", marked("Found lists")),
+    (Page.PORTAL, "/portal/trace", marked("Found lists")),
     (Page.FACTS, "/facts", marked("Facts")),
     (Page.REFUSALS, "/refusals", marked("Refusals")),
     (Page.PEOPLE, "/people", marked("People")),

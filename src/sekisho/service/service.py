@@ -189,7 +189,7 @@ async def running(
         browser = BrowserDoor(admissions, ledger, secret, recordings, volumes)
         quota = settings.workspace_quota_mib << 20
         memory = settings.workspace_memory_mib << 20
-        rooms = Workspaces(ledger, admissions, state / WORKSPACES, secret, quota=quota, memory=memory)
+        rooms = Workspaces(ledger, admissions, state / WORKSPACES, secret, volumes, quota=quota, memory=memory)
         browser.openers[WORKSPACE] = rooms.terminal
         browser.desktop = rooms.desktop
         tls = ServerTls(certificates.server_context(), certificates.server_der())

@@ -32,7 +32,7 @@ from sekisho.trace.facts import CaseJudged, CaseOpened, ListDestroyed
 from sekisho.trace.faults import BUSY, LOOKUP_BROKEN, NO_CASE, NO_LIST, TOO_LONG
 from sekisho.trace.indexing import gather_sessions, index_target
 from sekisho.trace.intake import Listing
-from sekisho.trace.registry import Registry
+from sekisho.trace.registry import Outline, Registry, outline
 from sekisho.trace.release import KeyDesk
 
 MOST_BYTES: Final = 256 << 20
@@ -133,6 +133,10 @@ class TraceDesk:
         if found is None or found.by != by or self._now() - found.at > _KEPT:
             raise Fault(NO_LIST)
         return found
+
+    async def outline(self) -> Outline | None:
+        """What the registry says of itself without its key; None before there is one."""
+        return await asyncio.to_thread(outline, self._registry)
 
     # -- cases ------------------------------------------------------------------------------------------------------
 

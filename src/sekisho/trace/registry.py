@@ -92,6 +92,27 @@ class Loaded:
     erased: tuple[str, ...]  # datasets that could not be examined any more
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a registry says of itself without any key."""
+
+    datasets: int
+    records: int
+    newest: datetime | None
+
+
+def outline(folder: Path) -> Outline | None:
+    """None where there is no registry that can be read."""
+    try:
+        listed = msgspec.json.decode((folder / LIST).read_bytes(), type=_List)
+    except (OSError, msgspec.DecodeError):
+        return None
+    times = [file.at for one in listed.datasets for file in one.files]
+    return Outline(
+        len(listed.datasets), sum(one.records for one in listed.datasets), max(times, default=None)
+    )
+
+
 class Registry:
     """The files of one folder. One process at a time writes them."""
 

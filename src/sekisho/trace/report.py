@@ -179,12 +179,19 @@ def write_case(
     for name, content in files.items():
         (folder / name).write_bytes(content)
         written.append(folder / name)
-    note = read_file(log / "checkpoint")
-    entries = [recorded.seq for recorded in case.facts]
-    if note is not None and entries and max(entries) < parse_checkpoint(parse_note(note).text).size:
-        write_bundle(folder / "evidence.zip", make_bundle(log, entries, note, openings))
+    if (bundle := evidence_of(case, log, openings)) is not None:
+        write_bundle(folder / "evidence.zip", bundle)
         written.append(folder / "evidence.zip")
     return written
+
+
+def evidence_of(case: Case, log: Path, openings: Mapping[str, bytes]) -> bytes | None:
+    """The case's facts with their proofs, or None while the log has not published them."""
+    note = read_file(log / "checkpoint")
+    entries = [recorded.seq for recorded in case.facts]
+    if note is None or max(entries) >= parse_checkpoint(parse_note(note).text).size:
+        return None
+    return make_bundle(log, entries, note, openings)
 
 
 def _data(case: Case, shown: Shown) -> dict[str, Any]:
