@@ -11,6 +11,8 @@ age (C2SP age v1) and Shamir's scheme are libraries; nothing here is a cipher of
 import hashlib
 import io
 import os
+import queue
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,8 @@ from sekisho.takeout.facts import Holding
 from sekisho.takeout.faults import BAD_PACKAGE, NO_HOLDER
 
 _WORD: Final = 16  # bytes; the scheme's field is GF(2^128)
+_BLOCK: Final = 2 << 20  # bytes that are read, hashed and written at once
+_AHEAD: Final = 4  # blocks that wait for a hash
 _LONGEST: Final = 65_536  # characters of a sealed share
 SEALABLE: Final = ("ssh-ed25519", "ssh-rsa")  # keys to which age can seal
 Identity: TypeAlias = Any  # of pyrage, which has no types: x25519.Identity or ssh.Identity
@@ -84,13 +88,15 @@ def seal(takeout: str, source: BinaryIO, path: Path, seats: Sequence[Seat]) -> P
         _sealed([share], [recipient(holder.public_key) for holder in seat.holders])
         for share, seat in zip(shares, seats, strict=True)
     )
-    reader = _Hashing(source)
+    reader = _Reading(source)
+    writer: _Writing | None = None
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file:
             part.chmod(0o600)
-            writer = _Hashing(file)
+            writer = _Writing(file)
             pyrage.encrypt_io(reader, writer, [identity.to_public()])
+            writer.flush()
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -98,12 +104,14 @@ def seal(takeout: str, source: BinaryIO, path: Path, seats: Sequence[Seat]) -> P
     except (OSError, pyrage.EncryptError) as error:
         part.unlink(missing_ok=True)
         raise Fault(BAD_PACKAGE, reason=str(error)) from error
+    finally:
+        content, package = reader.sha256(), writer.sha256() if writer else ""  # also ends their threads
     holdings = tuple(
         Holding(role=seat.role, organisation=seat.organisation, account=holder.account, key=holder.key)
         for seat in seats
         for holder in seat.holders
     )
-    return Package(writer.sha256, reader.sha256, reader.size, sealed, holdings)
+    return Package(package, content, reader.size, sealed, holdings)
 
 
 def open_shares(sealed: str, identity: Identity) -> list[Share]:
@@ -200,26 +208,77 @@ def _opened(sealed: str, decrypt: Callable[[bytes], bytes]) -> list[Share]:
         raise Fault(BAD_PACKAGE, reason=str(error)) from error
 
 
-class _Hashing(io.RawIOBase):
-    """A stream that counts and hashes what passes."""
+class _Digest:
+    """SHA-256 in a thread of its own: hashing lets go of the interpreter, so it runs beside the cipher. Bounded: who
+    is faster waits."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self) -> None:
         self._digest = hashlib.sha256()
-        self.size = 0
+        self._queue: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
-    @property
-    def sha256(self) -> str:
+    def update(self, data: bytes) -> None:
+        self._queue.put(data)
+
+    def done(self) -> str:
+        """What all data hashes to; the thread has ended then. May be asked again."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
         return self._digest.hexdigest()
 
+    def _run(self) -> None:
+        while (data := self._queue.get()) is not None:
+            self._digest.update(data)
+
+
+class _Reading(io.RawIOBase):
+    """The library asks for 8 KiB at a time; the source is read, and hashed, by the block."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._digest = _Digest()
+        self._left = b""
+        self._place = 0
+        self.size = 0
+
     def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
-        self._digest.update(data)
-        self.size += len(data)
+        if self._place == len(self._left):
+            self._left, self._place = self._source.read(_BLOCK), 0
+            self._digest.update(self._left)
+            self.size += len(self._left)
+        stop = len(self._left) if size < 0 else self._place + size
+        data = self._left[self._place : stop]
+        self._place += len(data)
         return data
 
+    def sha256(self) -> str:
+        return self._digest.done()
+
+
+class _Writing(io.RawIOBase):
+    """What the library writes, hashed, and brought to the file by the block."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._digest = _Digest()
+        self._pieces: list[bytes] = []
+        self._waiting = 0
+
     def write(self, data: bytes) -> int:  # type: ignore[override]  # whatever the library writes is bytes
-        written = self._stream.write(data)
+        self._pieces.append(data)
+        self._waiting += len(data)
+        if self._waiting >= _BLOCK:
+            self.flush()
+        return len(data)
+
+    def flush(self) -> None:
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self._waiting = 0
         self._digest.update(data)
-        self.size += written
-        return written
+        self._file.write(data)
+
+    def sha256(self) -> str:
+        return self._digest.done()
