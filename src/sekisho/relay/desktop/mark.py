@@ -25,8 +25,8 @@ _SIZE: Final = 18
 _ACROSS: Final = 60  # pixels between two texts in one row
 _STEP: Final = 44  # of 255
 # Red, green, blue: the eye hardly sees blue, JPEG keeps slow changes of it, and text is grey and has none of its own.
-_FAINT: Final = (0, 0, 4)
-_FAINT_DARK: Final = (0, 0, 4)
+_FAINT: Final = (0, 0, 2)
+_FAINT_DARK: Final = (0, 0, 3)
 _DARK: Final = 64
 TEXT: Final = 2  # the code of a pixel under the text; 0 and 1 are the signs of the faint mark
 CODES: Final = 3

@@ -20,23 +20,18 @@ from sekisho.relay.admission import Admission, Totals
 from sekisho.relay.desktop import imprint
 from sekisho.relay.desktop.faults import NOT_STARTED
 from sekisho.relay.desktop.mark import Mark
-from sekisho.relay.desktop.picture import Picture
 from sekisho.relay.desktop.reel import ReelWriter
 from sekisho.relay.desktop.screen import HEIGHT, WIDTH
+from sekisho.relay.desktop.shown import Shown
 from sekisho.relay.facts import ChannelRefused
 from sekisho.relay.terminal import faults as terminal_faults
 from sekisho.relay.terminal.session import IDLE_SECONDS, Recorder, Terminal, Upstream
 from sekisho.wire.rfb.messages import Asked, Copied, Dropped, Key, Opened, Pixels, Pointer, Updated
-from sekisho.wire.rfb.screen import ScreenSide
 from sekisho.wire.rfb.updates import Change
 from sekisho.wire.rfb.viewer import ViewerSide
 
 DESKTOP_FAILED: Final = "relay.desktop_failed"  # a log event
 _log: Final = structlog.get_logger()
-_FRAME_SECONDS: Final = 0.015
-_REST: Final = 25  # times as long as a picture took: a scrolling desktop leaves the processor to the others
-_LONGEST_REST: Final = 0.12
-_LONG: Final = 300_000  # pixels whose compression would hold up the other sessions of this process
 _WHOLE_BYTES: Final = 1 << 20  # of a recording, behind which a replay finds the next place to start from
 _WHOLE_SECONDS: Final = 300.0
 _TITLE_SECONDS: Final = 0.5  # between two titles that are recorded
@@ -83,16 +78,12 @@ class DesktopSession:
         self._idle_seconds = idle_seconds
         text = mark_text(admission.grant.person, now(), admission.session)
         signs = imprint.drawn(mark_key, admission.session, WIDTH, HEIGHT)
-        self._picture = Picture(WIDTH, HEIGHT, Mark(WIDTH, HEIGHT, text, signs))
+        self._shown = Shown(WIDTH, HEIGHT, Mark(WIDTH, HEIGHT, text, signs), admission.grant.target)
         self._reel = ReelWriter()
         self._whole_at = time.monotonic()
         self._batch: list[Change] = []
-        self._late: list[Change] = []  # recorded while a picture was being told, and shown in the next one
-        self._telling = self._whole_due = False
-        self._browser = ScreenSide(WIDTH, HEIGHT, admission.grant.target)
+        self._whole_due = self._updated = False
         self._server = ViewerSide()
-        self._wanted = self._anew = self._updated = False
-        self._wake = asyncio.Event()
         self._active = time.monotonic()
         self._sent = 0
         self._dropped: set[str] = set()
@@ -105,7 +96,7 @@ class DesktopSession:
         closing = loop.call_later(max(0.0, left), self._window_closed)
         try:
             self._recorder.when_watched(self._record_whole)
-            terminal.write(ScreenSide.greeting())
+            terminal.write(Shown.greeting())
             async with asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(self._run_one(work))
@@ -166,9 +157,8 @@ class DesktopSession:
                     case Pixels() | Copied():
                         self._batch.append(event)
                     case Updated():
-                        self._take()
                         self._updated = True
-                        self._wake.set()
+                        self._take()
                     case Dropped():
                         self._drop(event)
         self.end(None, "target")
@@ -178,26 +168,17 @@ class DesktopSession:
         changes, self._batch = self._batch, []
         for piece in self._reel.changes(changes):
             self._recorder.output(piece)
-        self._late += changes
+        self._shown.apply(changes)
         if self._reel.since > _WHOLE_BYTES or time.monotonic() > self._whole_at + _WHOLE_SECONDS:
-            self._whole_due = True
-        self._catch_up()
+            self._record_whole()
 
     def _record_whole(self) -> None:
         """A place from which a replay can start, and a live view does."""
-        self._whole_due = True
-        self._catch_up()
-
-    def _catch_up(self) -> None:
-        """Bring the picture to what is recorded, unless a thread looks at it: then that is done afterwards."""
-        if self._telling:
+        self._whole_due = self._shown.telling  # else what came meanwhile would be missing in it
+        if self._whole_due:
             return
-        changes, self._late = self._late, []
-        self._picture.apply(changes)
-        if not self._whole_due:
-            return
-        self._whole_due, self._whole_at = False, time.monotonic()
-        for piece in self._reel.whole(self._picture.content):
+        self._whole_at = time.monotonic()
+        for piece in self._reel.whole(self._shown.picture.content):
             self._recorder.output(piece)
 
     async def _name(self, upstream: Titled) -> None:
@@ -209,7 +190,7 @@ class DesktopSession:
     async def _type(self, terminal: Terminal, upstream: Upstream) -> None:
         """The person's keys and pointer."""
         while data := await terminal.read():
-            events, answers = self._browser.feed(data)
+            events, answers = self._shown.heard(data)
             if answers:
                 terminal.write(answers)
             for event in events:
@@ -219,10 +200,6 @@ class DesktopSession:
                         if typed := _typed(event):
                             self._recorder.input(typed)
                         upstream.write(self._server.type(event))
-                    case Asked():
-                        self._anew = self._anew or not event.changes
-                        self._wanted = True
-                        self._wake.set()
                     case Dropped():
                         self._drop(event)
                     case Opened():
@@ -232,40 +209,27 @@ class DesktopSession:
 
     async def _show(self, upstream: Upstream, terminal: Terminal) -> None:
         """What changed, when the browser asks for it: marked and sent, and less often where that is much."""
+        shown = self._shown
         while True:
-            while not (self._updated or (self._wanted and (self._anew or self._picture.changed))):
-                self._wake.clear()
-                await self._wake.wait()
-            begun, took = time.monotonic(), 0.0
-            if self._wanted and (self._anew or self._picture.changed):
-                self._wanted = False
-                if self._anew:
-                    self._anew = False
-                    self._picture.begin()
-                told = await self._tell()
-                took = time.monotonic() - begun
+            while not (self._updated or shown.wanted):
+                shown.wake.clear()
+                await shown.wake.wait()
+            begun, rest = time.monotonic(), 0.0
+            if shown.wanted:
+                told, rest = await shown.tell()
                 terminal.write(told)
                 self._sent += len(told)
+                if self._whole_due:
+                    self._record_whole()
                 await terminal.drain()
-            if self._updated and not self._picture.changed:
+            if self._updated and shown.settled:
                 # Only now: the X server tells nothing that has no place to go yet.
                 self._updated = False
                 upstream.write(self._server.ask(Asked(True, *_WHOLE)))
-            elif not self._wanted:
-                self._wake.clear()
-                await self._wake.wait()
-            rest = max(_FRAME_SECONDS, min(_REST * took, _LONGEST_REST))
+            elif not shown.asked:
+                shown.wake.clear()
+                await shown.wake.wait()
             await asyncio.sleep(max(0.0, begun + rest - time.monotonic()))
-
-    async def _tell(self) -> bytes:
-        if self._picture.pending <= _LONG:
-            return self._picture.tell()
-        self._telling = True
-        try:
-            return await asyncio.to_thread(self._picture.tell)
-        finally:
-            self._telling = False
-            self._catch_up()
 
     def _drop(self, dropped: Dropped) -> None:
         """Record, once per session and kind, that something was not passed on."""
