@@ -28,9 +28,12 @@ from sekisho.relay.endings import Door
 from sekisho.relay.record.recordings import Recordings
 from sekisho.relay.workspace.rooms import Workspaces
 from sekisho.takeout.asking import Counter
+from sekisho.takeout.channels import Deliveries
 from sekisho.takeout.desk import TakeoutDesk
+from sekisho.takeout.links import Links
 from sekisho.takeout.packages import Packages
 from sekisho.trace.desk import TraceDesk
+from sekisho.watch.export.exporter import Standing
 from sekisho.watch.ingest.intake import Intake
 
 GLASS_BROKEN: Final = "gate.glass_broken"  # a log event
@@ -77,11 +80,14 @@ class House:
     takeouts: TakeoutDesk
     packages: Packages
     counter: Counter
+    deliveries: Deliveries
+    parcels: Links
     traces: TraceDesk
     passes: Challenges[SocketPass] = field(default_factory=lambda: Challenges(time.monotonic))
     openid: tuple[OpenIdDesk, ...] = ()
     doors: tuple[Door, ...] = ()
     intake: Intake | None = None
+    exports: tuple[Standing, ...] = ()  # how each receiver of our events stands
     alarm: Alarm = _sound
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     # Set before the server stops: streams of events end by themselves then. `streams` are the open ones.

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -63,7 +63,10 @@ from sekisho.service.watch_process import Orders
 from sekisho.service.watching import Watching
 from sekisho.service.web import bound, serving
 from sekisho.takeout.asking import Counter
+from sekisho.takeout.channels import Deliveries
+from sekisho.takeout.custody import raise_overdue
 from sekisho.takeout.desk import TakeoutDesk
+from sekisho.takeout.links import Links
 from sekisho.takeout.marking import master_key
 from sekisho.takeout.packages import Packages
 from sekisho.takeout.signatures import Relying
@@ -72,6 +75,7 @@ from sekisho.takeout.whose import Fingerprints
 from sekisho.trace.desk import TraceDesk
 from sekisho.trace.release import KeyDesk
 from sekisho.watch.ending import end_of_responses
+from sekisho.watch.export.exporter import Exporter
 from sekisho.watch.ingest.intake import Intake
 from sekisho.watch.ingest.listener import SyslogListener
 from sekisho.watch.telling import telling as telling_of
@@ -88,6 +92,7 @@ RECORDINGS: Final = "recordings"
 TLS: Final = "tls"
 WATCH: Final = "watch"
 TAKEOUTS: Final = "takeouts"
+DELIVERIES: Final = "deliveries"
 TRACE: Final = "trace"
 TRACE_KEYS: Final = "trace-keys"
 TRACE_LISTS: Final = "trace-lists"
@@ -189,7 +194,9 @@ async def running(
         browser = BrowserDoor(admissions, ledger, secret, recordings, volumes)
         quota = settings.workspace_quota_mib << 20
         memory = settings.workspace_memory_mib << 20
-        rooms = Workspaces(ledger, admissions, state / WORKSPACES, secret, volumes, quota=quota, memory=memory)
+        rooms = Workspaces(
+            ledger, admissions, state / WORKSPACES, secret, volumes, quota=quota, memory=memory
+        )
         browser.openers[WORKSPACE] = rooms.terminal
         browser.desktop = rooms.desktop
         tls = ServerTls(certificates.server_context(), certificates.server_der())
@@ -229,7 +236,8 @@ async def running(
             browser.openers[SSH_DOOR] = partial(open_shell, authority=authority, ledger=ledger)
             house = replace(house, doors=(*house.doors, ssh_door))
         intake = Intake(ledger, secret)
-        house = replace(house, intake=intake)
+        exporters = [Exporter(ledger, export, settings.origin) for export in settings.watch.exports]
+        house = replace(house, intake=intake, exports=tuple(one.standing for one in exporters))
         outbox = Outbox(
             ledger,
             house.notices,
@@ -270,7 +278,9 @@ async def running(
                 listened.append(group.create_task(_listen(syslog.serve, settings.watch.syslog_listen)))
             watching.append(group.create_task(tell_of_takeouts(ledger, house.notices)))
             watching.append(group.create_task(house.counter.run()))
+            watching.append(group.create_task(_watch_custody(ledger)))
             watching.append(group.create_task(house.traces.run()))
+            watching += [group.create_task(one.run()) for one in exporters]
             housing = group.create_task(rooms.run())
             try:
                 yield Service(
@@ -318,6 +328,12 @@ async def _sweep_hourly(ledger: Ledger) -> None:
     while True:
         await sweep(ledger, datetime.now(JST).date())
         await asyncio.sleep(3600)
+
+
+async def _watch_custody(ledger: Ledger) -> None:
+    while True:
+        await raise_overdue(ledger, datetime.now(UTC))
+        await asyncio.sleep(60)
 
 
 async def _first(address: "asyncio.Future[tuple[str, int]]", task: "asyncio.Task[None]") -> tuple[str, int]:
@@ -379,6 +395,7 @@ def _house(
         ledger, state / TRACE, state / TRACE_LISTS, KeyDesk(ledger, state / TRACE_KEYS), secret=secret
     )
     keys = Path(settings.takeout_trace_keys) if settings.takeout_trace_keys else None
+    deliveries = Deliveries(ledger, takeouts, packages, state / DELIVERIES)
     counter = Counter(
         ledger, takeouts, packages, rooms, Fingerprints(state / TRACE, keys), master_key(state / TAKEOUTS)
     )
@@ -402,6 +419,8 @@ def _house(
         takeouts=takeouts,
         packages=packages,
         counter=counter,
+        deliveries=deliveries,
+        parcels=Links(deliveries, throttle),
         traces=traces,
         doors=(door, browser, rooms, counter),
     )
