@@ -365,6 +365,10 @@ PAGES = {
         "/register/edit/columns/minato-customers",
         "/register/edit/scan",
         "/alerts",
+        "/controls",
+        "/controls/red-team",
+        "/law",
+        "/notices",
     ),
 }
 
