@@ -153,7 +153,7 @@ class RestraintLiftAsked(Fact):
 
 @fact("gate.restraint_lifted", version=1)
 class RestraintLifted(Fact):
-    """`request` is the leaf hash (hex) of the ask that a second person agreed to, `restraint` that of the imposition."""
+    """`request` is the leaf hash (hex) of the ask that a second person agreed to, `restraint` of the imposition."""
 
     request: str
     restraint: str

@@ -217,3 +217,11 @@ class ExportRefused(Fact):
     line: int
     to: str
     status: int
+
+
+@fact("watch.export_stalled", version=1)
+class ExportStalled(Fact):
+    """The receiver of the export has taken nothing for a quarter of an hour; the fact of index `line` waits first."""
+
+    to: str
+    line: int

@@ -223,6 +223,10 @@ def _gap(source: str, what: str) -> Callable[[_Leaf], Observation]:
     return _seen("gap", lambda d, leaf: {"actor": "", "target": source, "what": what})
 
 
+def _custody(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
+    return {"actor": "", "client": next(iter(d["organisations"]), ""), "target": d["takeout"], "what": d["why"]}
+
+
 def _refused(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
     return {"what": d.get("code", ""), "session": d.get("session", "")}
 
@@ -312,6 +316,7 @@ READERS: Final[dict[str, Callable[[_Leaf], Observation]]] = {
     "console.log_read": _seen(
         "admin", lambda d, leaf: {"what": "log_read", "other": d["filter"].get("person", "")}
     ),
+    "takeout.custody_alarmed": _seen("gap", _custody),
     "ledger.clock_jumped": _gap("clock", "jump"),
     "ledger.leaf_mismatch": _gap("ledger", "mismatch"),
     "ledger.publication_stopped": _gap("publisher", "stopped"),
@@ -326,6 +331,7 @@ READERS: Final[dict[str, Callable[[_Leaf], Observation]]] = {
     ),
     "watch.events_received": _events_received,
     "watch.export_refused": _gap("export", "hole"),
+    "watch.export_stalled": _gap("export", "stopped"),
     "watch.signal_received": _seen(
         "outside", lambda d, leaf: {"client": d["organisation"], "what": d["kind"], "actor": ""}
     ),

@@ -1,7 +1,9 @@
 """What can be set of the watch: the section `[watch]`."""
 
+import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -24,12 +26,37 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     percent: int = 10
 
 
+class Export(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A receiver of OCSF events: `url` is "https://HOST/PATH" for JSON lines, or "syslog+tls://HOST:PORT".
+
+    `name` names how far it came: a new name begins with the log's first fact. `authorization_file` holds the header
+    Authorization; `ca_file` the receiver's authority if it is none of the system's; `certificate_file` and `key_file`
+    what we show of ourselves. `batch`: so many events at once."""
+
+    name: str
+    url: str
+    authorization_file: str = ""
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+    batch: int = 200
+
+    def sensible(self) -> bool:
+        parts = urlsplit(self.url)
+        files = (self.authorization_file, self.ca_file, self.certificate_file, self.key_file)
+        right = parts.scheme in ("https", "syslog+tls") and bool(parts.hostname) and not parts.username
+        there = all(Path(one).is_file() for one in files if one)
+        return (
+            right and there and 1 <= self.batch <= 5_000 and bool(re.fullmatch("[a-z0-9-]{1,32}", self.name))
+        )
+
+
 class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`alert_at`: how rare (−log10 of the chance) is worth an alert. `daily`: so many a day at most, the highest first.
     `escalate_hours`: when an alert that nobody acknowledged climbs. `beat_minutes`: how often the watch says that it is
     alive. `sigma`: a folder of Sigma rules beside ours, read again when it changes; `sigma_daily`: so many of their
     alerts a day at most. `syslog_listen`: "HOST:PORT" for registered log sources that speak syslog over TLS (RFC 5425),
-    "" for none. `responses`: what follows by itself."""
+    "" for none. `responses`: what follows by itself. `exports`: whose monitoring hears of facts and alerts."""
 
     alert_at: float = 2.5
     daily: int = 5
@@ -39,6 +66,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     sigma: str = ""
     sigma_daily: int = 20
     responses: tuple[Response, ...] = ()
+    exports: tuple[Export, ...] = ()
 
     def mistakes(self) -> tuple[str, ...]:
         """The names of settings whose values make no sense."""
@@ -58,6 +86,8 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 for one in self.responses
             ),
         }
+        names = [one.name for one in self.exports]
+        wrong["exports"] = len(set(names)) < len(names) or not all(one.sensible() for one in self.exports)
         return tuple(name for name, is_wrong in wrong.items() if is_wrong)
 
     def sensitivity(self) -> Sensitivity:
