@@ -1,6 +1,5 @@
 """A checkpoint with workspaces, and people who sign take-outs."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest

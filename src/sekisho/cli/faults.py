@@ -51,3 +51,9 @@ NOT_AN_EDITOR = fault_kind(
     en="{person} does not keep the register: administrators and privacy officers do. Nothing was changed.",
     ja="{person} は台帳の担当(管理者・個人情報保護担当)ではありません。何も変更していません。",
 )
+NO_SSH_KEYGEN = fault_kind(
+    "SEK-CLI-031",
+    en="ssh-keygen made no signature: {reason}. Nothing was signed and nothing was handed in; look at the key, then "
+    "sign again.",
+    ja="ssh-keygen で署名できませんでした: {reason}。署名も提出もされていません。鍵を確認してからやり直してください。",
+)

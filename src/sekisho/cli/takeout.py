@@ -1,7 +1,7 @@
 """`sekisho take-out`: what was asked to leave, and whether it left as its approvals allow.
 
 `verify` and `document` need the log's folder only: no database, no state folder, no network. `share` and `open` run at
-an approver's and at the recipient's, and need no checkpoint.
+an approver's and at the recipient's, and need no checkpoint. What speaks to a running one is in `takeout_line`.
 """
 
 import sys
@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from sekisho.cli.takeout_line import COMMANDS
 from sekisho.evidence.note import parse_key
 from sekisho.evidence.policy import Policy
 from sekisho.faults import Fault, Language, preferred_language
@@ -53,6 +54,10 @@ _KEY = click.option("--log-key", required=True, metavar="VKEY", help="The log's 
 @click.group("take-out")
 def take_out() -> None:
     """Files that leave: what was asked, who signed."""
+
+
+for _command in COMMANDS:
+    take_out.add_command(_command)
 
 
 @take_out.command()

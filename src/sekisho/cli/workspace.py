@@ -29,10 +29,12 @@ class _Line:
     target: str
 
     @contextmanager
-    def asking(self, what: str, **order: object) -> Iterator[Iterator[dict[str, Any]]]:
+    def asking(
+        self, what: str, *, room: str = "workspace", **order: object
+    ) -> Iterator[Iterator[dict[str, Any]]]:
         """The answer, line by line. Raises Fault NO_ANSWER, ANSWERED."""
         context = ssl.create_default_context(cafile=str(self.ca) if self.ca else None)
-        url = f"{self.checkpoint.rstrip('/')}/api/workspace/{what}"
+        url = f"{self.checkpoint.rstrip('/')}/api/{room}/{what}"
         headers = {"accept-language": preferred_language()}
         try:
             with (

@@ -109,9 +109,9 @@ ABOVE_POLICY = fault_kind(
 )
 SHARES_MISSING = fault_kind(
     "SEK-TAKE-017",
-    en="Take-out {takeout} has its signatures, but the key's shares of {seats} were not given. Nothing left, and "
+    en="For take-out {takeout} the key's shares of {seats} were not given. Nothing left, and "
     "nobody could open it; have an approver with a registered SSH key open the share at home (sekisho take-out share).",
-    ja="持ち出し {takeout} の署名はそろっていますが、{seats} の鍵の断片がまだです。何も持ち出されておらず、"
+    ja="持ち出し {takeout} には、{seats} の鍵の断片がまだありません。何も持ち出されておらず、"
     "誰も開けられません。SSH 鍵を登録した承認者が手元で断片を開いてください(sekisho take-out share)。",
 )
 OTHERS_INSIDE = fault_kind(

@@ -257,8 +257,6 @@ async def ask(
             raise Fault(faults.NOT_FOUND, what=recipient)
         name, key = known.proposed.name, known.proposed.key
     form = await request.form()
-    # Until the end of that day in Japan.
-    until = datetime(returns.year, returns.month, returns.day, tzinfo=JST) + timedelta(days=1)
     wish = Wish(
         file=chosen,
         organisations=(mine.organisation,),
@@ -271,7 +269,7 @@ async def ask(
         persons=persons,
         items=tuple(str(one) for one in form.getlist("items") if one in ITEMS),
         hours=hours,
-        returns=int(until.timestamp() * 1e6),
+        returns=_end_of(returns),
     )
     seat = await house.rooms.entrant(viewer.who, ticket)
     asking = await house.counter.ask(seat, peer_of(request), wish)
@@ -279,6 +277,12 @@ async def ask(
 
 
 # -- for the command line ---------------------------------------------------------------------------------------
+
+
+def _end_of(day: date) -> int:
+    """The last moment of a day in Japan, in microseconds since 1970."""
+    over = datetime(day.year, day.month, day.day, tzinfo=JST) + timedelta(days=1)
+    return int(over.timestamp()) * 1_000_000 - 1
 
 
 class AskOrder(BaseModel):
@@ -331,8 +335,6 @@ class SignOrder(BaseModel):
 async def ask_for_door(order: AskOrder, request: Request, house: HouseDep) -> Response:
     """For whoever has a door token (HTTP Basic): how far it is, in JSON lines, until it is asked or refused."""
     seat = await _seat(request, house, order.target)
-    day = order.returns
-    until = datetime(day.year, day.month, day.day, tzinfo=JST) + timedelta(days=1)
     wish = Wish(
         file=order.file,
         organisations=tuple(dict.fromkeys(order.organisations)),
@@ -345,17 +347,20 @@ async def ask_for_door(order: AskOrder, request: Request, house: HouseDep) -> Re
         persons=order.persons,
         items=tuple(order.items),
         hours=order.hours,
-        returns=int(until.timestamp() * 1e6),
+        returns=_end_of(order.returns),
     )
     asking = await house.counter.ask(seat, peer_of(request), wish)
     return StreamingResponse(_lines_of(asking, language_of(request)), media_type=_LINES)
 
 
 async def _lines_of(asking: Asking, language: Language) -> AsyncIterator[bytes]:
-    while not asking.over.is_set():
-        yield asking_line(asking, language).model_dump_json().encode() + b"\n"
-        await asking.wait(_STEP_SECONDS)
-    yield asking_line(asking, language).model_dump_json().encode() + b"\n"
+    over = False
+    while not over:
+        over = asking.over.is_set()
+        line = asking_line(asking, language)
+        # A line with a message is a refusal, as for every command.
+        yield line.model_dump_json(exclude=None if line.code else {"code", "message"}).encode() + b"\n"
+        await asking.wait(0 if over else _STEP_SECONDS)
 
 
 @doors.post("/api/takeouts/act", response_model=None)

@@ -30,6 +30,7 @@ from sekisho.people.tables import passkeys, ssh_keys
 from sekisho.takeout.asking import Asking
 from sekisho.takeout.canonical import digest, document
 from sekisho.takeout.facts import TakeoutRequested
+from sekisho.takeout.faults import APPROVALS_MISSING, SHARES_MISSING
 from sekisho.takeout.inspection import Inspected
 from sekisho.takeout.judge import Verdict, missing_seats
 from sekisho.takeout.overview import Before, differences, read_earlier
@@ -39,6 +40,7 @@ from sekisho.takeout.tables import takeout_approvals, takeout_refusals, takeouts
 face: Final = Face("takeouts")
 TakeoutViewer = Annotated[Viewer, Depends(Needs("takeouts", Page.TAKEOUTS))]
 APPROVING: Final = frozenset(role for role, cell in DUTIES[Act.CARRY_OUT].items() if Part.APPROVE in cell)
+_MISSING: Final = (APPROVALS_MISSING, SHARES_MISSING)
 _STAFF: Final = OPEN_TO[Page.TAKEOUTS] - {Role.WORKER, Role.CLIENT}
 
 
@@ -431,7 +433,10 @@ async def read_takeout(house: HouseDep, viewer: TakeoutViewer, takeout: str) -> 
             MissingLine(role=role, organisation=names.organisation(organisation))
             for role, organisation in missing_seats(asked, verdict.shares)
         ],
-        against=[one.fault().sentence(viewer.language) for one in verdict.against],
+        # Who is missing stands beside it, by role.
+        against=[
+            one.fault().sentence(viewer.language) for one in verdict.against if one.kind not in _MISSING
+        ],
         ready=verdict.ok and open_,
         refusal=refusal.fault().sentence(viewer.language) if refusal else None,
         may_sign=refusal is None and open_,
