@@ -56,6 +56,58 @@ def _glass(data: Data) -> dict[str, str]:
     return {name: str(asked[name]) for name in ("ticket", "person", "organisation", "dataset", "target")}
 
 
+def _custody(data: Data) -> dict[str, str]:
+    organisations = data["organisations"]
+    return {
+        "takeout": str(data["takeout"]),
+        "person": str(data["requester"]),
+        "organisation": str(organisations[0]) if organisations else "",
+        **_CUSTODY[str(data["why"])],
+    }
+
+
+_CUSTODY: Final[dict[str, dict[str, str]]] = {
+    why: {"why_ja": ja, "why_en": en}
+    for why, ja, en in (
+        (
+            "not_delivered",
+            "払い出し後、期限までに引き渡されていません",
+            "was released and not handed over in time",
+        ),
+        (
+            "not_received",
+            "引き渡し後、期限までに受領の証明がありません",
+            "was handed over, and no receipt came in time",
+        ),
+        (
+            "not_returned",
+            "期日までに返却・廃棄の証明がありません",
+            "was neither returned nor proved to be destroyed by its date",
+        ),
+        (
+            "rows",
+            "受取人の手元の件数が承認された件数と違います",
+            "was opened with another number of rows than was approved",
+        ),
+        (
+            "manifest",
+            "受取人の手元の明細が、作成したものと違います",
+            "was opened with another manifest than was made",
+        ),
+        (
+            "package",
+            "受取人の手元のパッケージが、承認したものと違います",
+            "was opened from another package than was approved",
+        ),
+        (
+            "early",
+            "引き渡す前に開封されています。別の経路で出ています",
+            "was opened before it was handed over: it left another way",
+        ),
+        ("forged", "受領を証明しない受領証が届きました", "was given a receipt that proves nothing"),
+    )
+}
+
 # The fact's name -> what follows from it.
 RULES: Final[dict[str, Rule]] = {
     "people.agency_notified": Rule(
@@ -94,6 +146,19 @@ RULES: Final[dict[str, Rule]] = {
         },
         values=lambda data: {"person": data["person"]},
         link="/people",
+    ),
+    "takeout.custody_alarmed": Rule(
+        kind="custody",
+        roles=_OVERSEERS | {Role.CLIENT},
+        subject={"ja": "【警報】持ち出し {takeout} の所在確認", "en": "Alarm: where is take-out {takeout}?"},
+        body={
+            "ja": "{person} が申請した {organisation} のデータの持ち出し {takeout}: {why_ja}。"
+            "受取人に確認し、証明を記録してください。",
+            "en": "Take-out {takeout} of {organisation}'s data, asked for by {person}, {why_en}. Ask the recipient, "
+            "and put the proof on record.",
+        },
+        values=_custody,
+        link="/custody",
     ),
     "ledger.quorum_missing": _publication(
         "【警報】立会署名が足りません",
