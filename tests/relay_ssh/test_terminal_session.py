@@ -3,19 +3,23 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from sekisho.faults import Fault
 from sekisho.gate.budget import Account, Meter, Scope
-from sekisho.ledger import KeyRing, Ledger
+from sekisho.ledger import Commitment, KeyRing, Ledger
 from sekisho.relay.admission import Totals
 from sekisho.relay.faults import SESSION_ENDED
 from sekisho.relay.record.faults import RECORDER_FAILED
 from sekisho.relay.terminal import session as module
+from sekisho.relay.terminal.encoded import FREE
+from sekisho.relay.terminal.facts import TerminalOutput
 from sekisho.relay.terminal.session import TerminalSession
-from sekisho.relay.terminal.volume import Day
+from sekisho.relay.terminal.volume import Day, Volumes
+from sekisho.relay.workspace.facts import Looked
 from terminal_under_test import Pipe, admission
 
 
@@ -53,7 +57,7 @@ class Scene:
         self.ledger = ledger
         self.tape, self.target, self.terminal = Tape(), Pipe(), Pipe()
         self.meter = Meter((Account(Scope.SESSION, "session:s-1", persons, 1000),))
-        self.day = Day("today", 0)
+        self.day = Day("today", 0, 0)
         self.session = TerminalSession(
             admission(self.meter),
             self.tape,
@@ -213,3 +217,25 @@ async def test_volume_and_encodings_are_raised(ledger: Ledger, monkeypatch: pyte
     assert {getattr(one, "scope", "") for one in raised} == {"session", "day"}
     assert await scene.told("relay.terminal_encoded") == 1
     assert scene.meter.persons > 5
+
+
+async def test_what_nobody_could_read_is_remembered_over_a_restart(ledger: Ledger) -> None:
+    shown = TerminalOutput(
+        session="s-1", ticket="T-1", organisation="kita", bytes=1500, lines=1, rows=0, persons=0, encoded=FREE,
+        sightings={},
+    )  # fmt: skip
+    await ledger.record(shown, by="sato", about="s-1")
+    looked = Looked(
+        ticket="T-1", person="sato", session="s-2", first=1, lines=1, persons=0, content=Commitment("0" * 64),
+        encoded=150,
+    )  # fmt: skip
+    await ledger.record(looked, by="sato", about="T-1")
+    [first, *_] = await ledger.facts(0, 1)
+    at = first.at
+    unread = (await Volumes(ledger, now=lambda: at).of("sato")).unread  # as a checkpoint that starts anew
+    assert unread.characters == FREE + 150
+    assert unread.take(49) == 0  # one person is counted for the first 150
+    assert unread.take(1) == 1
+    assert (await Volumes(ledger, now=lambda: at).of("suzuki")).unread.characters == 0
+    tomorrow = Volumes(ledger, now=lambda: at + timedelta(days=1))
+    assert (await tomorrow.of("sato")).unread.characters == 0

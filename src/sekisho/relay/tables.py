@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, Column, Index, String, Table, Text
 
 import sekisho.relay.record.tables  # noqa: F401 (the tables of the recordings are declared with the doors')
+from sekisho.gate.decide import JST
 from sekisho.ledger import Recorded, Writes, projects, values_of
 from sekisho.ledger.tables import Timestamp, metadata
 from sekisho.relay.facts import SessionClosed, SessionOpened, Statement, Statements
@@ -32,6 +33,14 @@ sessions = Table(
     Index("sessions_by_person", "person", "organisation"),
     Index("sessions_by_organisation", "organisation", "opened"),
     Index("sessions_by_end", "closed", "opened"),
+)
+
+unread_days = Table(
+    "unread_days",
+    metadata,
+    Column("person", String(64), primary_key=True),
+    Column("day", String(10), primary_key=True),  # JST
+    Column("characters", BigInteger, nullable=False),
 )
 
 
@@ -73,6 +82,14 @@ def _statements(write: Writes, fact: Statements, recorded: Recorded) -> None:
 def _terminal_output(write: Writes, fact: TerminalOutput, recorded: Recorded) -> None:
     deltas = {"rows": fact.rows, "persons": fact.persons, "bytes": fact.bytes}
     write.add(sessions, {"session": fact.session}, deltas, must_exist=True)
+    add_unread(write, recorded, fact.encoded)
+
+
+def add_unread(write: Writes, recorded: Recorded, characters: int) -> None:
+    """So many characters that nobody can read were shown to whom the fact is by."""
+    if characters:
+        day = {"person": recorded.by, "day": recorded.at.astimezone(JST).date().isoformat()}
+        write.add(unread_days, day, {"characters": characters})
 
 
 @projects(SessionClosed)

@@ -63,18 +63,22 @@ _COLOURED: Final = re.compile(rb"\x1b\[[0-9;:]*m {1,8}(?=\x1b)")
 
 
 class Unread:
-    """What one person was shown in a day that nobody can read. All sessions of the person share it."""
+    """What one person was shown in a day that nobody can read; the persons for `characters` of it are counted already.
+    All sessions of the person share it."""
 
-    def __init__(self) -> None:
-        self.characters = 0
-        self._taken = 0
+    def __init__(self, characters: int = 0) -> None:
+        self.characters = characters
+        self._taken = self._due()
 
     def take(self, characters: int) -> int:
         """Add so many; the persons that are due for them."""
         self.characters += characters
-        due = max(0, self.characters - FREE) // CHARACTERS_A_PERSON - self._taken
+        due = self._due() - self._taken
         self._taken += due
         return due
+
+    def _due(self) -> int:
+        return max(0, self.characters - FREE) // CHARACTERS_A_PERSON
 
 
 class Unreadable:

@@ -1,7 +1,8 @@
 """How much text goes to a person's terminals. No limit of itself, but raised: nobody reads megabytes.
 
 It is the net under everything that the scanner cannot read: data turned into words, drawn letter by letter, or
-dripped ten lines a minute for a week. A session begins with what the sessions of the same person showed that day.
+dripped ten lines a minute for a week. A session begins with what the sessions of the same person showed that day,
+also those before a restart.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from sqlalchemy import func, select
 from sekisho.gate.decide import JST
 from sekisho.ledger import Ledger
 from sekisho.relay.admission import Admission
-from sekisho.relay.tables import sessions
+from sekisho.relay.tables import sessions, unread_days
 from sekisho.relay.terminal.encoded import CHARACTERS_A_PERSON, FREE, Unread
 from sekisho.relay.terminal.facts import TerminalEncoded, TerminalOutput, TerminalVolumeHigh
 
@@ -25,10 +26,10 @@ DOORS: Final = ("ssh", "workspace")  # whose bytes are a terminal's
 class Day:
     """What one person's terminals showed today (JST). Shared by the person's sessions; owned by the event loop."""
 
-    def __init__(self, day: object, bytes_: int) -> None:
+    def __init__(self, day: object, bytes_: int, unread: int) -> None:
         self.day = day
         self.bytes = bytes_
-        self.unread = Unread()
+        self.unread = Unread(unread)
         self.raise_at = DAY_BYTES
         while self.raise_at <= bytes_:
             self.raise_at *= 2  # raised already, by the session that passed it
@@ -51,9 +52,11 @@ class Volumes:
         mine = (sessions.c.person == person) & sessions.c.door.in_(DOORS) & (sessions.c.opened >= since)
         async with self._ledger.read() as connection:
             shown = await connection.scalar(select(func.coalesce(func.sum(sessions.c.bytes), 0)).where(mine))
+            of_day = (unread_days.c.person == person) & (unread_days.c.day == today.isoformat())
+            unread = await connection.scalar(select(unread_days.c.characters).where(of_day))
         known = self._days.get(person)  # another session may have loaded it meanwhile
         if known is None or known.day != today:
-            known = self._days[person] = Day(today, int(shown or 0))
+            known = self._days[person] = Day(today, int(shown or 0), unread or 0)
         return known
 
 

@@ -41,7 +41,8 @@ class Pulled(Fact):
 
 @fact("workspace.looked", version=1)
 class Looked(Fact):
-    """A page of a file is about to be shown, masked. `persons` were counted for it; `content` commits to the name."""
+    """A page of a file is about to be shown, masked. `persons` were counted for it; `encoded` is how many characters of
+    it nobody can read; `content` commits to the name."""
 
     ticket: str
     person: str
@@ -50,6 +51,7 @@ class Looked(Fact):
     lines: int
     persons: int
     content: Commitment
+    encoded: int = 0
 
 
 @fact("workspace.uploaded", version=1)

@@ -49,8 +49,8 @@ from sekisho.relay.admission import Admission, Admissions, Entrant, Totals
 from sekisho.relay.desktop import faults as desktop_faults
 from sekisho.relay.desktop.screen import DISPLAY, SOCKET, Screen
 from sekisho.relay.faults import LEDGER_DOWN, NOT_A_TOKEN, SESSION_ENDED
-from sekisho.relay.terminal.encoded import Unread
 from sekisho.relay.terminal.scan import TextMeter
+from sekisho.relay.terminal.volume import Volumes
 from sekisho.relay.workspace import faults
 from sekisho.relay.workspace.facts import Looked, Uploaded, Wiped, Wiping, WorkspaceOpened
 from sekisho.relay.workspace.inner import InnerDoor, Knocking
@@ -118,6 +118,7 @@ class Workspaces:
         admissions: Admissions,
         folder: Path,
         subject_secret: bytes,
+        volumes: Volumes,
         *,
         quota: int,
         memory: int = MEMORY,
@@ -127,13 +128,13 @@ class Workspaces:
         self._admissions = admissions
         self._folder = folder
         self._secret = subject_secret
+        self._volumes = volumes
         self._quota = quota
         self._memory = memory
         self._now = now
         self.inner = InnerDoor(admissions, ledger, subject_secret)
         self.opener: Opener | None = None  # opens SSH targets for files; none where there is no SSH
         self._rooms: dict[str, Room] = {}
-        self._unread: dict[str, Unread] = {}  # by ticket: what its pages showed that nobody can read
         self._opening: dict[str, asyncio.Lock] = {}
         self._group: asyncio.Future[asyncio.TaskGroup] = asyncio.get_running_loop().create_future()
         self._closing = False
@@ -269,7 +270,7 @@ class Workspaces:
             file = room.store.find(name)
             look = await asyncio.to_thread(look_at, room.store, file, page)
             before = admission.meter.persons
-            await self._spend(admission, look)
+            encoded = await self._spend(admission, look)
             sealed = self._ledger.vault.seal(room.organisation, _content(name=name, sha256=file.sha256))
             looked = Looked(
                 ticket=room.ticket,
@@ -279,6 +280,7 @@ class Workspaces:
                 lines=len(look.rows),
                 persons=admission.meter.persons - before,
                 content=sealed.commitment,
+                encoded=encoded,
             )
             await self._ledger.record(looked, by=room.person, about=room.ticket, parts=[sealed])
             return file, look
@@ -428,8 +430,9 @@ class Workspaces:
     def _subject_key(self, organisation: str) -> bytes:
         return hmac.digest(self._secret, b"subject key v1 " + organisation.encode(), "sha256")
 
-    async def _spend(self, admission: Admission, look: Look) -> None:
-        """Raises Fault OVER_LIMIT, and then the page is not shown."""
+    async def _spend(self, admission: Admission, look: Look) -> int:
+        """How many characters of it nobody can read. Raises Fault OVER_LIMIT, and then the page is not shown."""
+        encoded = 0
         key = self._subject_key(admission.grant.organisation)
         if look.clear:
             meter = TextMeter(
@@ -437,11 +440,12 @@ class Workspaces:
                 lambda fact: self._durable(admission, fact),
                 key,
                 lambda: self._admissions.book.siblings(admission.meter),
-                unread=self._unread.setdefault(admission.grant.ticket, Unread()),
+                unread=(await self._volumes.of(admission.grant.person)).unread,
             )
             await meter.spend(look.clear + b"\n")
+            encoded = meter.encoded
         if not look.shows:
-            return
+            return encoded
         ids = {subject_id(hmac.digest(key, shown, "sha256"), key) for shown in look.shows}
         spent = admission.meter
         while not spent.spend(len(look.shows), ids, 0):
@@ -461,6 +465,7 @@ class Workspaces:
                 admission, BudgetLeased(session=admission.session, leased=spent.shared(lease))
             )
             spent.leased(lease)
+        return encoded
 
     async def _durable(self, admission: Admission, fact: Fact) -> None:
         await self._ledger.record(fact, by=admission.grant.person, about=admission.session)

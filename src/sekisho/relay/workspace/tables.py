@@ -6,7 +6,8 @@ from sqlalchemy import BigInteger, Column, Integer, String, Table, Text
 
 from sekisho.ledger import Recorded, Writes, projects, values_of
 from sekisho.ledger.tables import Timestamp, metadata
-from sekisho.relay.workspace.facts import Pulled, Wiped, Wiping, WorkspaceOpened
+from sekisho.relay.tables import add_unread
+from sekisho.relay.workspace.facts import Looked, Pulled, Wiped, Wiping, WorkspaceOpened
 
 workspaces = Table(
     "workspaces",
@@ -63,6 +64,11 @@ def _pulled(write: Writes, fact: Pulled, recorded: Recorded) -> None:
     for name in ("read", "masked", "peer"):
         del row[name]
     write.insert(pulls, {"seq": recorded.seq, **row, "at": recorded.at})
+
+
+@projects(Looked)
+def _looked(write: Writes, fact: Looked, recorded: Recorded) -> None:
+    add_unread(write, recorded, fact.encoded)
 
 
 @projects(Wiping)
