@@ -241,7 +241,7 @@ async def test_another_address_of_a_target_takes_two(house: Scene) -> None:
         assert (await server()).unknown_lineage == "refuse"
         await send(kanri, where, where, **{**changed, "unknown_lineage": "mask"})
         assert (await server()).port == before.port
-        [proposed] = await ledger.facts(0, 99, names=["register.target_proposed"])
+        [*_, proposed] = await ledger.facts(0, 99, names=["register.target_proposed"])
         fact = proposed.typed()
         assert isinstance(fact, TargetProposed)
         assert fact.differs == ("port", "unknown_lineage")

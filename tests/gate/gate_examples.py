@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from sekisho.demo.founding import register_target
 from sekisho.gate.facts import Limits, TicketRequested, Unmask
 from sekisho.ledger import Fact, Ledger, Recorded
 from sekisho.people.facts import PersonAdded, RoleAsked, RoleGranted
@@ -145,8 +146,9 @@ async def fill(ledger: Ledger) -> None:
         tls_ca="",
         unknown_lineage="mask",
         operator="operator",
+        access="text",
     )
-    await ledger.record(target, by="kanri", about="callcentre")
+    await register_target(ledger, target)
     secret = ledger.vault.seal("checkpoint", b"secret-of-the-test")
     dataset = DatasetAdded(
         dataset="minato-customers",

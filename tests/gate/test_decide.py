@@ -20,6 +20,7 @@ from sekisho.gate.standing import Standing
 from sekisho.people.facts import HeldRole
 from sekisho.people.roles import Role
 from sekisho.people.standing import PersonStanding
+from sekisho.register.access import Access
 from sekisho.register.faults import NOT_DESCRIBED
 from sekisho.register.inventory import Sensitivity
 from sekisho.register.parties import ClearChain, Reach
@@ -27,7 +28,7 @@ from sekisho.register.standing import LockedDataset, OpenDataset
 
 DAY = date(2026, 11, 21)
 REACH = Reach("operator", "minato", "minato-customers")
-OPEN = OpenDataset("minato-customers", "minato", DAY, ClearChain(REACH, DAY, ()))
+OPEN = OpenDataset("minato-customers", "minato", DAY, ClearChain(REACH, DAY, ()), access=Access.TEXT)
 LOCKED = LockedDataset("minato-customers", DAY, (Fault(NOT_DESCRIBED, dataset="minato-customers"),))
 
 
@@ -243,7 +244,8 @@ def test_a_bulk_allowance_needs_the_policy_and_two_approvals() -> None:
     both = state("mori", "hara", asked=asked(bulk=BULK), policy=wide)
     assert isinstance(decide(request, both), Grant)
     assert refused(request, state("mori", asked=asked(bulk=BULK), policy=wide)) is faults.NOT_APPROVED
-    assert refused(request, replace(both, policy=Policy(largest_bulk=BULK.limits))) is faults.DOOR_NOT_ALLOWED
+    shut = Policy(doors=("postgres",), largest_bulk=BULK.limits)
+    assert refused(request, replace(both, policy=shut)) is faults.DOOR_NOT_ALLOWED
     assert (
         refused(request, replace(both, policy=Policy(doors=("postgres", "workspace"))))
         is faults.BULK_ABOVE_POLICY

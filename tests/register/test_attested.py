@@ -10,8 +10,13 @@ import pytest
 from register.register_examples import DAY, TABLES, fill, take_in_by_two
 from sekisho.faults import Fault
 from sekisho.ledger import Ledger, Recorded
+from sekisho.register.access import Access
 from sekisho.register.approval import approve_hop
 from sekisho.register.attested import attested_standing
+from sekisho.register.catalogue import find_target
+from sekisho.register.changes import agree, change_target
+from sekisho.register.facts import TargetAdded
+from sekisho.register.intake import take_in
 from sekisho.register.parties import Contract, Hop, Parties
 from sekisho.register.periods import parse_period
 from sekisho.register.records import read_tables
@@ -149,3 +154,43 @@ async def test_a_row_beside_the_leaf_does_not_date_an_approval_back(
     edit(tmp_path, "UPDATE hop_approvals SET approved_on = '2016-01-09'",
          "UPDATE facts SET at = 1400000000000000 WHERE fact = 'register.hop_approved'")  # fmt: skip
     assert await both(ledger, log) == [[], ["SEK-REG-142"]]
+
+
+async def test_an_access_policy_is_loosened_by_two_only(ledger: Ledger, log: Log) -> None:
+    """The program asks for the second person; here somebody records past it."""
+
+    async def access() -> Access:
+        await log.publish(ledger)
+        found = await attested_standing(ledger, "list", DAY, log.confirms)
+        assert isinstance(found, OpenDataset)
+        return found.access
+
+    async with ledger.read() as connection:
+        held = await find_target(connection, "db1")
+    assert held is not None
+    text = TargetAdded(**{**{name: getattr(held, name) for name in held.__slots__}, "access": "text"})
+
+    async def record(fact: TargetAdded, by: str) -> None:
+        await ledger.record(fact, by=by, about="db1")
+
+    assert await access() is Access.PIXELS
+    await record(text, "kanri")
+    assert await access() is Access.PIXELS  # and the table says otherwise: it is for screens
+    proposed = await change_target(ledger, msgspec.structs.replace(text, port=9), by="kanri", reason="-")
+    other = proposed.leaf_hash.hex()
+    await record(msgspec.structs.replace(text, proposal=other), "hogo")  # another change than was proposed
+    assert await access() is Access.PIXELS
+    await record(msgspec.structs.replace(text, access="pixels"), "kanri")
+    proposal = (await change_target(ledger, text, by="kanri", reason="no desktop there")).leaf_hash.hex()
+    agreed = msgspec.structs.replace(text, proposal=proposal)
+    await record(agreed, "kanri")  # by who proposed it
+    assert await access() is Access.PIXELS
+    held_now = msgspec.structs.replace(text, access="pixels", port=5433)
+    await record(held_now, "kanri")
+    proposal = (await change_target(ledger, text, by="kanri", reason="no desktop there")).leaf_hash.hex()
+    await agree(ledger, proposal, by="hogo")
+    assert await access() is Access.TEXT
+    await change_target(ledger, msgspec.structs.replace(text, access="masked-text"), by="kanri", reason="-")
+    assert await access() is Access.MASKED_TEXT  # less takes one
+    await record(agreed, "hogo")  # what two once agreed to is spent
+    assert await access() is Access.MASKED_TEXT

@@ -82,7 +82,6 @@ async def still(page: Page) -> bytes:
 async def test_a_query_in_japanese_a_lost_page_the_recording_and_the_end(
     house: House, browser: Browser
 ) -> None:
-    await allow(house.ledger, desktops=True)
     ticket = await house.ticket()
     url, cookie = await entered(house)
     async with visitor(browser, url, cookie=cookie, width=1400) as window:
@@ -144,6 +143,7 @@ async def test_a_query_in_japanese_a_lost_page_the_recording_and_the_end(
 
 
 async def test_without_the_policy_there_is_no_desktop(house: House, browser: Browser) -> None:
+    await allow(house.ledger, desktops=False)
     ticket = await house.ticket()
     url, cookie = await entered(house)
     async with visitor(browser, url, cookie=cookie) as window:
@@ -152,5 +152,5 @@ async def test_without_the_policy_there_is_no_desktop(house: House, browser: Bro
         await expect(page.get_by_role("link", name="Open a shell")).to_be_visible()
         await expect(page.get_by_role("link", name="Open the desktop")).to_have_count(0)
         await page.goto(f"{url}/desktop/{ticket}")
-        await expect(page.locator("[data-state]")).to_contain_text("SEK-DESK-001")
-        assert await house.checkpoint.facts("relay.session_closed")
+        await expect(page.locator("[data-state]")).to_contain_text("SEK-GATE-020")
+        assert await house.checkpoint.facts("gate.access_refused")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from checkpoint_under_test import WIDE, Checkpoint, limits
+from sekisho.gate.decide import WORKSPACE
 from sekisho.gate.facts import Bulk, Limits, PolicyApproved, PolicyProposed, Unmask
 from sekisho.gate.policies import read_policy
 from sekisho.gate.policy import Policy
@@ -81,7 +82,7 @@ class House:
     @asynccontextmanager
     async def terminal(self, ticket: str, *argv: str) -> AsyncIterator[PtyUpstream]:
         """A terminal in the ticket's sandbox, without the meter and the recording that stand before a person's."""
-        async with self.rooms.admitted(self.seat(ticket), "test", "shell") as admission:
+        async with self.rooms.admitted(self.seat(ticket), "test", WORKSPACE) as admission:
             made = await self.rooms.shell(admission, argv or ("shell",), 200, 50)
             try:
                 yield made

@@ -8,10 +8,10 @@ import asyncio
 import hashlib
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final, TextIO, TypeVar
+from typing import Any, Final, Literal, TextIO, TypeVar
 
 import click
 import msgspec
@@ -23,7 +23,9 @@ from sekisho.cli.proof import must_be_known
 from sekisho.faults import Fault, Language, preferred_language
 from sekisho.ledger import Commitment, Erased, Ledger, Recorded
 from sekisho.ledger.leaf import kind_of
+from sekisho.ledger.vault import CHECKPOINT
 from sekisho.people.ssh_keys import read_public_key
+from sekisho.register.access import DRAWING
 from sekisho.register.campaigns import Progress, answer, read_answers, read_progress
 from sekisho.register.catalogue import find_catalogue, find_target, organisation_names
 from sekisho.register.changes import change_catalogue, change_target
@@ -60,6 +62,7 @@ _STATE = click.option(
     help="The state folder.",
 )
 _BY = click.option("--by", required=True, metavar="PERSON", help="Who answers for this; nobody logs in.")
+_PORTS: Final = {"postgres": 5432, "ssh": 22, "rdp": 3389, "vnc": 5900}
 _ON = click.option(
     "--on", "day", type=click.DateTime(["%Y-%m-%d"]), help="The day to look at; today unless given."
 )
@@ -177,9 +180,9 @@ def export(path: Path, state: Path) -> None:
 
 @register.command()
 @click.argument("target")
-@click.option("--protocol", type=click.Choice(["postgres", "ssh"]), default="postgres", show_default=True)
+@click.option("--protocol", type=click.Choice(list(_PORTS)), default="postgres", show_default=True)
 @click.option("--host", required=True)
-@click.option("--port", type=click.IntRange(1, 65535), help="5432 for postgres, 22 for ssh, when not given.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Without it, the protocol's own.")
 @click.option("--database", default="", help="For postgres.")
 @click.option(
     "--host-key",
@@ -193,6 +196,12 @@ def export(path: Path, state: Path) -> None:
     "--tls-ca", type=click.Path(exists=True, path_type=Path), help="PEM file; without it, loopback only."
 )
 @click.option("--unknown-lineage", type=click.Choice(["mask", "refuse"]), default="mask", show_default=True)
+@click.option(
+    "--access",
+    type=click.Choice(["pixels", "masked-text", "text"]),
+    help="How much of it may reach a terminal. Without it, pixels where anything tells of persons; more waits for a "
+    "second person.",
+)
 @click.option("--reason", default="", help="Of a change.")
 @_STATE
 @_BY
@@ -206,14 +215,17 @@ def target(
     operator: str,
     tls_ca: Path | None,
     unknown_lineage: str,
+    access: Literal["pixels", "masked-text", "text"] | None,
     reason: str,
     state: Path,
     by: str,
 ) -> None:
     """Register a server that holds clients' data, or propose a change of one, to which a second person agrees in the
     console."""
-    if (protocol == "ssh") == bool(database) or (protocol == "ssh") != bool(host_keys):
-        raise click.UsageError("postgres needs --database; ssh needs --host-key, and knows no --database")
+    if (protocol == "postgres") != bool(database) or (protocol == "ssh") != bool(host_keys):
+        raise click.UsageError("postgres needs --database, and ssh --host-key; the others know neither")
+    if protocol == "rdp" and tls_ca is None:
+        raise click.UsageError("rdp needs --tls-ca: the server's certificate")
     keys = tuple(read_public_key(path.read_text(encoding="utf-8"))[0] for path in host_keys)
     certificate = tls_ca.read_text() if tls_ca else ""
 
@@ -223,12 +235,13 @@ def target(
             target=target,
             protocol=protocol,
             host=host,
-            port=port or (22 if protocol == "ssh" else 5432),
+            port=port or _PORTS[protocol],
             database=database,
             tls_ca=certificate,
             unknown_lineage=unknown_lineage,
             operator=operator,
             host_keys=keys,
+            access=access or "",
         )
         return await change_target(ledger, fact, by=by, reason=reason)
 
@@ -236,39 +249,86 @@ def target(
     click.echo(f"{recorded.fact} {recorded.leaf_hash.hex()}")
 
 
+def _dataset_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        _BY,
+        _STATE,
+        click.option("--reason", required=True),
+        click.option("--name", required=True),
+        click.option("--role", required=True, help="The account on the target."),
+        click.option("--target", required=True),
+        click.option("--organisation", required=True, help="The client whose data it is."),
+        click.argument("dataset"),
+    ):
+        command = option(command)
+    return command
+
+
 @register.command(name="ssh-dataset")
-@click.argument("dataset")
-@click.option("--organisation", required=True, help="The client whose data it is.")
-@click.option("--target", required=True, help="A target for ssh.")
-@click.option("--role", required=True, help="The account on the target; certificates name it.")
-@click.option("--name", required=True)
-@click.option("--reason", required=True)
-@_STATE
-@_BY
+@_dataset_options
 def ssh_dataset(
     dataset: str, organisation: str, target: str, role: str, name: str, reason: str, state: Path, by: str
 ) -> None:
-    """Propose a client's dataset that is worked on in a terminal; a second person agrees in the console."""
+    """Propose a client's dataset that is worked on in a terminal: certificates name the role. A second person agrees
+    in the console."""
+    _propose_dataset(("ssh",), dataset, organisation, target, role, name, reason, None, state, by)
 
+
+@register.command(name="desktop-dataset")
+@click.option(
+    "--passwords", type=click.Path(exists=True, path_type=Path), help="YAML of ROLE: PASSWORD, 0600."
+)
+@_dataset_options
+def desktop_dataset(
+    dataset: str,
+    organisation: str,
+    target: str,
+    role: str,
+    name: str,
+    reason: str,
+    passwords: Path | None,
+    state: Path,
+    by: str,
+) -> None:
+    """Propose a client's dataset that is worked on in a remote desktop (RDP, VNC), whose password no worker sees. A
+    second person agrees in the console. A VNC server that knows no accounts has the role "vnc"."""
+    known = _read_passwords(passwords) if passwords else {}
+    password = known[role] if role in known else _ask_password(role)
+    _propose_dataset(DRAWING, dataset, organisation, target, role, name, reason, password, state, by)
+
+
+def _propose_dataset(
+    protocols: Sequence[str],
+    dataset: str,
+    organisation: str,
+    target: str,
+    role: str,
+    name: str,
+    reason: str,
+    password: str | None,
+    state: Path,
+    by: str,
+) -> None:
     async def run(ledger: Ledger) -> Recorded:
         await must_be_known(ledger, by)
         async with ledger.read() as connection:
             found = await find_target(connection, target)
             known = await organisation_names(connection)
-        if found is None or found.protocol != "ssh":
+        if found is None or found.protocol not in protocols:
             raise Fault(UNKNOWN_TARGET, target=target)
         if organisation not in known:
             raise click.UsageError(f"{organisation} is no registered organisation")
+        parts = () if password is None else (ledger.vault.seal(CHECKPOINT, password.encode()),)
         added = DatasetAdded(
             dataset=dataset,
             organisation=organisation,
             target=target,
             name=name,
             role=role,
-            secret=Commitment(""),
+            secret=parts[0].commitment if parts else Commitment(""),
             tables=(),
         )
-        return await change_catalogue(ledger, added, by=by, reason=reason)
+        return await change_catalogue(ledger, added, by=by, reason=reason, parts=parts)
 
     recorded = _with_ledger(state, run)
     click.echo(f"{recorded.fact} {recorded.leaf_hash.hex()}")

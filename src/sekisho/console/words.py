@@ -159,6 +159,17 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "ssh": "SSH",
         "workspace": marked("Workspace"),
         "desktop": marked("Desktop"),
+        "look": marked("A page of a file"),
+        "upload": marked("A file put in"),
+        "inner": marked("Inside the workspace"),
+        "rdp": "RDP",
+        "vnc": "VNC",
+    },
+    "access": {
+        "unstated": marked("Pixels, where it tells of persons"),
+        "pixels": marked("Pixels"),
+        "masked-text": marked("Masked text"),
+        "text": marked("Text"),
     },
     "recording": {
         "closed": marked("Whole"),

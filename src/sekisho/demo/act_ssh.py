@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from sekisho.demo import callcentre
-from sekisho.demo.callcentre import ADMINISTRATOR, OPERATOR, WORKER
+from sekisho.demo.callcentre import ADMINISTRATOR, OPERATOR, SECOND_ADMINISTRATOR, WORKER
 from sekisho.demo.clients import ClientRun, openssh
 from sekisho.demo.founding import Holding, add_dataset, add_ssh_target, ticket_request
 from sekisho.demo.population import Organisation
@@ -89,7 +89,9 @@ class ActSsh:
     async def _found(self) -> None:
         """The server in the register, the worker's key, and a ticket for the door."""
         ledger, by = self._ledger, ADMINISTRATOR
-        await add_ssh_target(ledger, TARGET, self._server, operator=OPERATOR, by=by)
+        await add_ssh_target(
+            ledger, TARGET, self._server, operator=OPERATOR, by=by, second=SECOND_ADMINISTRATOR
+        )
         held = Holding(
             dataset=f"{self._client.id}-batch",
             organisation=self._client.id,

@@ -74,7 +74,7 @@ async def register(ledger: Ledger, centre: CallCentre, language: Language) -> di
     """Record clients, target, datasets and people, who are told things in `language`; returns the secret of each
     person's one-time codes."""
     by = ADMINISTRATOR
-    await add_target(ledger, TARGET, centre.server, operator=OPERATOR, by=by)
+    await add_target(ledger, TARGET, centre.server, operator=OPERATOR, by=by, second=SECOND_ADMINISTRATOR)
     await add_organisation(ledger, OPERATOR, "みはらし運用", "Miharashi Operations", by=by)
     for one in centre.organisations:
         await add_organisation(ledger, one.id, one.name, one.name_en, one.kind, by=by)

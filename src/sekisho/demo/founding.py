@@ -6,7 +6,7 @@ as a register that was filled years ago has them, and the gate judges them when 
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from sekisho.demo.servers import PostgresServer, SshServer
 from sekisho.faults import Language
@@ -14,6 +14,7 @@ from sekisho.gate.facts import Limits, TicketRequested, Unmask
 from sekisho.ledger import Ledger
 from sekisho.people.facts import CredentialSet, PersonAdded, RoleAsked, RoleGranted
 from sekisho.people.roles import Role
+from sekisho.register.changes import agree, change_target
 from sekisho.register.facts import (
     ContractAdded,
     DatasetAdded,
@@ -29,6 +30,7 @@ from sekisho.register.periods import parse_period
 FIRST: Final = "kanri"
 SECOND: Final = "kanri2"
 SINCE: Final = date(2020, 4, 1)
+Said = Literal["", "pixels", "masked-text", "text"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +53,17 @@ class Holding:
 
 
 async def add_target(
-    ledger: Ledger, name: str, server: PostgresServer, *, operator: str, tls: bool = True, by: str = FIRST
+    ledger: Ledger,
+    name: str,
+    server: PostgresServer,
+    *,
+    operator: str,
+    access: Said = "text",
+    tls: bool = True,
+    by: str = FIRST,
+    second: str = SECOND,
 ) -> None:
+    """With the access policy that two agreed to; "" for none, which is pixels."""
     certificate = server.certificate.read_text(encoding="utf-8") if tls and server.certificate else ""
     target = TargetAdded(
         target=name,
@@ -63,12 +74,20 @@ async def add_target(
         tls_ca=certificate,
         unknown_lineage="mask",
         operator=operator,
+        access=access,
     )
-    await ledger.record(target, by=by, about=name)
+    await register_target(ledger, target, by=by, second=second)
 
 
 async def add_ssh_target(
-    ledger: Ledger, name: str, server: SshServer, *, operator: str, by: str = FIRST
+    ledger: Ledger,
+    name: str,
+    server: SshServer,
+    *,
+    operator: str,
+    access: Said = "text",
+    by: str = FIRST,
+    second: str = SECOND,
 ) -> None:
     target = TargetAdded(
         target=name,
@@ -80,8 +99,18 @@ async def add_ssh_target(
         unknown_lineage="mask",
         operator=operator,
         host_keys=(server.host_key,),
+        access=access,
     )
-    await ledger.record(target, by=by, about=name)
+    await register_target(ledger, target, by=by, second=second)
+
+
+async def register_target(
+    ledger: Ledger, target: TargetAdded, *, by: str = FIRST, second: str = SECOND
+) -> None:
+    """By one, or by both where its access policy asks for both."""
+    recorded = await change_target(ledger, target, by=by, reason="初期登録")
+    if recorded.fact == "register.target_proposed":
+        await agree(ledger, recorded.leaf_hash.hex(), by=second)
 
 
 async def add_organisation(

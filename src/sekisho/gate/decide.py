@@ -16,12 +16,26 @@ from sekisho.gate.policy import Policy
 from sekisho.gate.refusal import Refusal
 from sekisho.gate.restraints import Restraint, cut, may_second
 from sekisho.gate.standing import Standing
+from sekisho.register.access import Access
 from sekisho.register.standing import DatasetStanding, LockedDataset, OpenDataset
 
 JST: Final = timezone(timedelta(hours=9), "JST")
-# The doors of a ticket's workspace: from a terminal into it, and from it to the target.
+# The doors of a ticket's workspace: a terminal into it, the picture of it, a masked page of a file, a file put in; and
+# from it to the target.
 WORKSPACE: Final = "workspace"
+DESKTOP: Final = "desktop"
+LOOK: Final = "look"
+UPLOAD: Final = "upload"
 INNER: Final = "inner"
+_OF_WORKSPACE: Final = frozenset({WORKSPACE, DESKTOP, LOOK, UPLOAD, INNER})
+# What of the target reaches a terminal through a door; of any other, text.
+_RECEIVED: Final[dict[str, Access | None]] = {
+    "postgres": Access.MASKED_TEXT,  # and in clear what `Grant.unmask` says
+    LOOK: Access.MASKED_TEXT,
+    DESKTOP: Access.PIXELS,
+    INNER: None,
+    UPLOAD: None,
+}
 _HOUR: Final = 3_600_000_000
 _MINUTE: Final = 60_000_000
 _MINT: Final = object()
@@ -115,6 +129,9 @@ def decide(request: AccessRequest, state: State) -> Grant | Refusal:
     bulk = asked.bulk if request.door == INNER else None
     limits = bulk.limits if bulk else asked.limits
     kept = [one.percent for one in state.restraints if one.kind == "budget" and request.at < one.until]
+    shown = bulk.unmask if bulk else asked.unmask
+    if _received(request.door) is Access.MASKED_TEXT and not _access(state).lets(Access.TEXT):
+        shown = ()
     return Grant(
         person=asked.person,
         ticket=asked.ticket,
@@ -125,7 +142,7 @@ def decide(request: AccessRequest, state: State) -> Grant | Refusal:
         purpose=asked.purpose,
         closes=asked.closes,
         limits=cut(limits, min(kept)) if kept else limits,
-        unmask=frozenset(unmask.item for unmask in (bulk.unmask if bulk else asked.unmask)),
+        unmask=frozenset(unmask.item for unmask in shown),
         unknown_lineage=state.policy.unknown_lineage,
         broken_glass=state.ticket.broken_glass,
         mint=_MINT,
@@ -218,10 +235,8 @@ def _same_target(request: AccessRequest, state: State) -> Refusal | None:
         return None
     asked = state.ticket.requested
     doors = {asked.door}
-    if asked.bulk is not None:
-        doors.add(WORKSPACE)
-    if WORKSPACE in doors:
-        doors.add(INNER)
+    if asked.bulk is not None or asked.door == WORKSPACE:
+        doors |= _OF_WORKSPACE
     if asked.target != request.target or request.door not in doors:
         return Refusal(faults.OTHER_TARGET, {"ticket": asked.ticket, "target": request.target})
     return None
@@ -232,8 +247,10 @@ def _policy_known(request: AccessRequest, state: State) -> Refusal | None:
 
 
 def _door_allowed(request: AccessRequest, state: State) -> Refusal | None:
-    door = WORKSPACE if request.door == INNER else request.door
-    if state.policy is not None and door not in state.policy.doors:
+    if state.policy is None:
+        return None
+    door = WORKSPACE if request.door in _OF_WORKSPACE else request.door
+    if door not in state.policy.doors or (request.door == DESKTOP and not state.policy.desktops):
         return Refusal(faults.DOOR_NOT_ALLOWED, {"door": request.door})
     return None
 
@@ -321,6 +338,22 @@ def _within_sensitivity(request: AccessRequest, state: State) -> Refusal | None:
     return Refusal(faults.ABOVE_SENSITIVITY, {"ticket": asked.ticket, "persons": persons, "limit": cap})
 
 
+def _received(door: str) -> Access | None:
+    return _RECEIVED.get(door, Access.TEXT)
+
+
+def _access(state: State) -> Access:
+    return state.dataset.access if isinstance(state.dataset, OpenDataset) else Access.PIXELS
+
+
+def _fits_access(request: AccessRequest, state: State) -> Refusal | None:
+    received = _received(request.door)
+    if not isinstance(state.dataset, OpenDataset) or received is None or _access(state).lets(received):
+        return None
+    kind = faults.PIXELS_ONLY if _access(state) is Access.PIXELS else faults.MASKED_ONLY
+    return Refusal(kind, {"target": request.target, "door": request.door, "ticket": request.ticket})
+
+
 RULES: Final = (
     Rule(
         "ticket",
@@ -392,6 +425,12 @@ RULES: Final = (
         "The ticket is for no more persons than the policy allows for data of this sensitivity.",
         "チケットの人数が、データの機微度に応じて方針が定める上限に収まっている。",
         _within_sensitivity,
+    ),
+    Rule(
+        "access",
+        "The target's access policy lets through what this door brings to a terminal: pixels, masked text or text.",
+        "対象のアクセス方針が、この入口から端末に届くもの (画素、マスク済み文字、文字) を認めている。",
+        _fits_access,
     ),
 )
 

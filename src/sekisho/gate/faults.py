@@ -234,3 +234,18 @@ NOT_SECOND = fault_kind(
     ja="{person} はチケット {ticket} の二人目の承認者になれません。承認の役割が必要で、最初の承認者や、"
     "申請者と同じ指揮系統の人にはできません。何も記録されていません。",
 )
+PIXELS_ONLY = fault_kind(
+    "SEK-GATE-045",
+    en="The access policy of {target} lets nothing but pixels reach a terminal. Nothing was opened through the door "
+    "{door}; open the desktop of a workspace in the console (My work), with a ticket for the door workspace.",
+    ja="{target} のアクセス方針により、端末に届くのは画素だけです。入口 {door} からは何も開かれていません。"
+    "入口「workspace」のチケットで、コンソール (自分の作業) から作業領域のデスクトップを開いてください。",
+)
+MASKED_ONLY = fault_kind(
+    "SEK-GATE-046",
+    en="The access policy of {target} lets only masked text reach a terminal, and nothing can mask what the door "
+    "{door} shows. Nothing was opened; work in the desktop of a workspace, with a ticket for the door workspace.",
+    ja="{target} のアクセス方針により、端末に届く文字はマスク済みのものだけです。"
+    "入口 {door} の表示はマスクできないため、何も開かれていません。"
+    "入口「workspace」のチケットで、作業領域のデスクトップを使用してください。",
+)

@@ -26,12 +26,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     workspace; `largest_bulk` bounds those, and None allows none. No ticket, with or without a bulk
     allowance, is for more than `sensitive_persons` persons where the dataset is sensitive or special, nor for more
     than `special_persons` where it is special (health, official numbers). `uploads` lets a worker put files of the own
-    terminal, of at most `upload_bytes` bytes, into the workspace. `desktops` opens workspaces as desktops, where what
-    files show is not counted. `unknown_lineage` "refuse" overrules targets that would mask columns of unknown
-    lineage. A worker needs the trainings `courses` and the attestations `rules`.
+    terminal, of at most `upload_bytes` bytes, into the workspace. `desktops` opens workspaces as desktops: what they
+    show was counted when it came into the workspace. `unknown_lineage` "refuse" overrules targets that would mask
+    columns of unknown lineage. A worker needs the trainings `courses` and the attestations `rules`.
     """
 
-    doors: tuple[str, ...] = ("postgres", "ssh")
+    doors: tuple[str, ...] = ("postgres", "ssh", "workspace")
     hours: tuple[int, int] = (0, 24)
     largest: Limits | None = None
     longest_hours: int = 31 * 24
@@ -41,7 +41,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     largest_bulk: Limits | None = None
     uploads: bool = False
     upload_bytes: int = 1 << 20
-    desktops: bool = False
+    desktops: bool = True
     unknown_lineage: Literal["target", "refuse"] = "target"
     courses: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()

@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date
 from typing import Final, TypeVar
 
+import msgspec
 from sqlalchemy import Select, select
 
 from sekisho.faults import Fault
 from sekisho.ledger import Connection, Fact, Ledger, Recorded
 from sekisho.ledger.leaf import kind_of, read_recorded
 from sekisho.register import faults
+from sekisho.register.access import access_of, loosens
 from sekisho.register.facts import (
     ContractAdded,
     DatasetAdded,
@@ -23,6 +25,7 @@ from sekisho.register.facts import (
     EntrustmentAdded,
     HopApproved,
     TargetAdded,
+    TargetProposed,
     TieAdded,
 )
 from sekisho.register.inventory import Dataset
@@ -41,9 +44,10 @@ async def attested_standing(ledger: Ledger, dataset: str, on: date, confirms: Co
     location = None
     added = await reading.last(DatasetAdded, dataset, lambda fact: fact.dataset)
     if added is not None:
-        target = await reading.last(TargetAdded, added.target, lambda fact: fact.target)
+        target, stated = await reading.target(added.target)
         operator = target.operator if target else ""
-        location = Location(added.organisation, added.target, operator, grade_of(added.tables))
+        access = access_of(stated, target.protocol if target else "", added.tables)
+        location = Location(added.organisation, added.target, operator, grade_of(added.tables), access)
     described = await reading.last(DatasetDescribed, dataset, lambda fact: fact.dataset)
     parties = await reading.parties(location.organisation, dataset) if location else Parties()
     return judge(dataset, location, _dataset(described) if described else None, parties, on)
@@ -66,6 +70,23 @@ class _Reading:
             if isinstance(fact, kind) and named(fact) == about:
                 found = fact
         return found
+
+    async def target(self, name: str) -> tuple[TargetAdded | None, str]:
+        """A target as it was registered last, and its access policy as far as two persons took it: what loosens it
+        counts only where somebody else had proposed just this."""
+        proposed: dict[str, tuple[str, TargetAdded]] = {}
+        found, access = None, ""
+        async for recorded, fact in self._facts(name, TargetAdded, TargetProposed):
+            match fact:
+                case TargetProposed(change=change) if change.target == name:
+                    proposed[recorded.leaf_hash.hex()] = recorded.by, change
+                case TargetAdded(target=target) if target == name:
+                    proposer, change = proposed.pop(fact.proposal, (recorded.by, fact))
+                    same = change == msgspec.structs.replace(fact, proposal=change.proposal)
+                    if (same and proposer != recorded.by) or not loosens(access, fact.access):
+                        access = fact.access
+                    found = fact
+        return found, access
 
     async def parties(self, client: str, dataset: str) -> Parties:
         """What of the register speaks of a client's dataset."""

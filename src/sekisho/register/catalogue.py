@@ -23,6 +23,7 @@ class Target:
     unknown_lineage: str
     operator: str
     host_keys: tuple[str, ...] = ()
+    access: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from sqlalchemy import select
 from sekisho.faults import Fault
 from sekisho.ledger import Connection, Ledger, Recorded, Sealed
 from sekisho.register import faults
+from sekisho.register.access import loosens
 from sekisho.register.catalogue import Dataset, Target, find_catalogue, find_target
 from sekisho.register.facts import (
     CatalogueProposed,
@@ -70,12 +71,15 @@ def _loosened_table(before: TableEntry | None, after: TableEntry) -> list[str]:
 
 def different(before: Target | None, after: TargetAdded) -> tuple[str, ...]:
     """The fields that need a second person; none for a new target, which opens nothing before a dataset stands on
-    it, and none for one that only refuses what it masked."""
+    it (but for its access policy, which would be loose from the start), and none for one that only refuses what it
+    masked, or lets less of it reach a terminal."""
     if before is None:
-        return ()
+        return ("access",) if loosens("", after.access) else ()
     fields = [field for field in before.__slots__ if getattr(before, field) != getattr(after, field)]
     if after.unknown_lineage == "refuse":
         fields = [field for field in fields if field != "unknown_lineage"]
+    if not loosens(before.access, after.access):
+        fields = [field for field in fields if field != "access"]
     return tuple(fields)
 
 

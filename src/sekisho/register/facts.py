@@ -59,8 +59,8 @@ class TargetAdded(Fact):
     for a target without TLS, which only a loopback address may be. `unknown_lineage` ("mask" or "refuse")
     says what becomes of result columns that belong to no table. `operator` is the organisation whose staff
     maintain it: whoever can reach the data technically is entrusted with it, whatever a contract says. `host_keys` are
-    the public keys of a server for "ssh", one of which it must show ("ssh-ed25519 AAAA…"). `proposal` is as in
-    `DatasetAdded`."""
+    the public keys of a server for "ssh", one of which it must show ("ssh-ed25519 AAAA…"). `access` is how much of it
+    may reach a terminal (`access.Access`), "" where nobody said. `proposal` is as in `DatasetAdded`."""
 
     target: str
     protocol: str
@@ -71,6 +71,7 @@ class TargetAdded(Fact):
     unknown_lineage: str
     operator: str = ""
     host_keys: tuple[str, ...] = ()
+    access: Literal["", "pixels", "masked-text", "text"] = ""
     proposal: str = ""
 
 

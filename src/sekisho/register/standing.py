@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sekisho.faults import Fault
 from sekisho.ledger import Connection
 from sekisho.register import faults
+from sekisho.register.access import Access, access_of
 from sekisho.register.facts import TableEntry
 from sekisho.register.inventory import Dataset, Sensitivity, gaps, grade, stricter
 from sekisho.register.parties import Blocked, ClearChain, Oversight, Parties, Reach, chain_to, oversight
@@ -33,6 +34,7 @@ class OpenDataset:
     on: date
     chain: ClearChain
     sensitivity: Sensitivity = Sensitivity.SPECIAL
+    access: Access = Access.PIXELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,14 @@ DatasetStanding = OpenDataset | LockedDataset
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where the checkpoint opens a dataset: whose it is by the catalogue, who operates the target, and how sensitive
-    the catalogued columns are, whatever the description calls them."""
+    """Where the checkpoint opens a dataset: whose it is by the catalogue, who operates the target, how sensitive
+    the catalogued columns are, whatever the description calls them, and how much of it may reach a terminal."""
 
     organisation: str
     target: str
     operator: str
     sensitivity: Sensitivity = Sensitivity.SPECIAL
+    access: Access = Access.PIXELS
 
 
 def grade_of(tables: Iterable[TableEntry]) -> Sensitivity:
@@ -87,20 +90,28 @@ def judge(
     if reasons or isinstance(chain, Blocked):
         return LockedDataset(name, on, tuple(reasons))
     graded = stricter(described.graded(), location.sensitivity)
-    return OpenDataset(name, location.organisation, on, chain, graded)
+    return OpenDataset(name, location.organisation, on, chain, graded, location.access)
 
 
 async def find_location(connection: Connection, dataset: str) -> Location | None:
     query = (
-        select(datasets.c.organisation, datasets.c.target, datasets.c.tables, targets.c.operator)
+        select(
+            datasets.c.organisation,
+            datasets.c.target,
+            datasets.c.tables,
+            targets.c.operator,
+            targets.c.protocol,
+            targets.c.access,
+        )
         .join(targets, targets.c.target == datasets.c.target)
         .where(datasets.c.dataset == dataset)
     )
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         return None
-    graded = grade_of(msgspec.json.decode(row.tables, type=tuple[TableEntry, ...]))
-    return Location(row.organisation, row.target, row.operator, graded)
+    tables = msgspec.json.decode(row.tables, type=tuple[TableEntry, ...])
+    access = access_of(row.access, row.protocol, tables)
+    return Location(row.organisation, row.target, row.operator, grade_of(tables), access)
 
 
 async def standing(connection: Connection, dataset: str, on: date) -> DatasetStanding:

@@ -59,6 +59,7 @@ targets = Table(
     Column("unknown_lineage", String(16), nullable=False),
     Column("operator", String(64), nullable=False),
     Column("host_keys", Text, nullable=False),  # one a line
+    Column("access", String(16), nullable=False),
 )
 
 datasets = Table(

@@ -17,7 +17,7 @@ from typing import Final
 from sekisho.faults import Fault, Language
 from sekisho.gate import faults as gate_faults
 from sekisho.gate.budget import Meter
-from sekisho.gate.decide import AccessRequest, Grant, decide
+from sekisho.gate.decide import DESKTOP, INNER, LOOK, UPLOAD, WORKSPACE, AccessRequest, Grant, decide
 from sekisho.gate.facts import AccessRefused, BudgetSettled
 from sekisho.gate.refusal import Refusal
 from sekisho.gate.state import RESTRICTING, gather
@@ -33,7 +33,13 @@ from sekisho.relay.accounts import AccountBook
 from sekisho.relay.facts import SessionClosed, SessionOpened
 
 # Which doors open a target that is reached by this protocol.
-_DOORS: Final = {"postgres": ("postgres", "workspace", "inner"), "ssh": ("ssh", "workspace", "inner")}
+_OF_WORKSPACE: Final = (WORKSPACE, DESKTOP, LOOK, UPLOAD, INNER)
+_DOORS: Final = {
+    "postgres": ("postgres", *_OF_WORKSPACE),
+    "ssh": ("ssh", *_OF_WORKSPACE),
+    "rdp": _OF_WORKSPACE,
+    "vnc": _OF_WORKSPACE,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
                               upstream (of the workspace's desktop) -> `DesktopSession`
 
 It is the same sequence, decision and pipe as at every other door; only the terminal is a WebSocket. It admits through
-the door that the ticket names ("ssh", "workspace"); `openers` says how each of them is opened.
+the door that is asked for ("ssh", "workspace", "desktop"); `openers` says how each of them is opened.
 """
 
 import asyncio
@@ -75,7 +75,6 @@ class BrowserDoor:
         height: int,
         peer: str,
         tls: str,
-        desktop: bool = False,
     ) -> str:
         """Admit, record, and pass bytes until an end; why it ended. What is opened is closed, and recorded, on
         return. Raises Fault when nothing was opened."""
@@ -91,9 +90,7 @@ class BrowserDoor:
             admission = await self._admissions.admit(entrant, door=door, peer=peer, tls=tls, client=CLIENT)
             totals = Totals("refused", 0, 0)
             try:
-                totals = await self._recorded(
-                    admission, terminal, DESKTOP if desktop else door, width, height
-                )
+                totals = await self._recorded(admission, terminal, door, width, height)
             finally:
                 await self._admissions.leave(admission, totals)
             return totals.reason

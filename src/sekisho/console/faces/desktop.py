@@ -17,7 +17,7 @@ from sekisho.console.pages import Face
 from sekisho.console.sockets import SocketTerminal, Visit, admit, give_pass, refuse
 from sekisho.console.viewer import ActorDep, HouseDep, Viewer, peer_of
 from sekisho.faults import Fault
-from sekisho.gate.decide import WORKSPACE
+from sekisho.gate.decide import DESKTOP, WORKSPACE
 from sekisho.relay.desktop.screen import HEIGHT, WIDTH
 
 face: Final = Face("tickets")
@@ -81,11 +81,10 @@ async def _serve(house: House, visit: Visit, ticket: str, terminal: SocketTermin
         visit.viewer.who,
         terminal,
         ticket=ticket,
-        door=WORKSPACE,
+        door=DESKTOP,
         width=WIDTH,
         height=HEIGHT,
         peer=peer,
         tls="console",
-        desktop=True,
     )
     terminal.tell(ended=reason)

@@ -32,6 +32,7 @@ from sekisho.ledger.leaf import kind_of
 from sekisho.ledger.vault import CHECKPOINT
 from sekisho.people.ssh_keys import read_public_key
 from sekisho.register import faults as register_faults
+from sekisho.register.access import STATED
 from sekisho.register.catalogue import (
     Catalogue,
     Dataset,
@@ -324,13 +325,20 @@ async def write_target(request: Request, house: HouseDep, viewer: ActorDep) -> R
     if taken and values["tls_ca"] == taken.tls_ca.strip():
         values["tls_ca"] = taken.tls_ca
     by_keys = values["protocol"] == "ssh"
+    names = (
+        ("target", "host", "operator")
+        if values["protocol"] != "postgres"
+        else ("target", "host", "database", "operator")
+    )
+    if values["protocol"] != "postgres":
+        values["database"] = ""
     keys: tuple[str, ...] = ()
 
     def refuse(name: str, kind: FaultKind, **said: object) -> None:
         wrong.setdefault(name, Fault(kind, **said))
 
     if by_keys:
-        values |= {"database": "", "tls_ca": ""}
+        values["tls_ca"] = ""
         try:
             keys = tuple(
                 read_public_key(line)[0] for line in values["host_keys"].splitlines() if line.strip()
@@ -339,7 +347,7 @@ async def write_target(request: Request, house: HouseDep, viewer: ActorDep) -> R
             wrong["host_keys"] = fault
         if not keys:
             refuse("host_keys", faults.BAD_INPUT, reason="–")
-    for name in ("target", "host", "operator") if by_keys else ("target", "host", "database", "operator"):
+    for name in names:
         if not values[name] or len(values[name]) > 253 or not values[name].isprintable():
             refuse(name, faults.BAD_INPUT, reason=values[name][:60] or "–")
     if not known and taken is not None:
@@ -356,6 +364,8 @@ async def write_target(request: Request, house: HouseDep, viewer: ActorDep) -> R
         refuse("tls_ca", register_faults.CLEAR_ONLY_HERE, host=values["host"][:60])
     if values["unknown_lineage"] not in ("mask", "refuse"):
         refuse("unknown_lineage", faults.BAD_INPUT, reason=values["unknown_lineage"][:20] or "–")
+    if values["access"] not in STATED:
+        refuse("access", faults.BAD_INPUT, reason=values["access"][:20])
     if wrong:
         said = {name: fault.sentence(viewer.language) for name, fault in wrong.items()}
         return render(

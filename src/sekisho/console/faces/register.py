@@ -49,6 +49,7 @@ class TargetLine(BaseModel):
     database: str
     tls: bool
     unknown_lineage: str
+    access: str  # as stated; "" is pixels where anything tells of a person
     operator: Organisation | None
 
 
@@ -153,6 +154,7 @@ async def read_register(house: HouseDep, viewer: _Viewer) -> RegisterView:
                 database=row.database,
                 tls=bool(row.tls_ca),
                 unknown_lineage=row.unknown_lineage,
+                access=row.access or "unstated",
                 operator=names.organisation(row.operator) if row.operator else None,
             )
             for row in servers

@@ -1,6 +1,7 @@
 """A worker's own page: my tickets with their budgets, my sessions; asking for a ticket, giving one back."""
 
 import secrets
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
@@ -31,14 +32,15 @@ from sekisho.console.words import JST, day_in_japan
 from sekisho.faults import Fault
 from sekisho.gate.break_glass import break_glass
 from sekisho.gate.budget import Scope, limits_of
-from sekisho.gate.decide import INNER
+from sekisho.gate.decide import INNER, WORKSPACE
 from sekisho.gate.facts import Bulk, Limits, TicketRequested, Unmask
 from sekisho.gate.policies import read_policy
 from sekisho.gate.tables import budget_use, tickets
 from sekisho.gate.tickets import close_ticket, request_ticket
 from sekisho.ledger import Connection
+from sekisho.register.access import Access, access_of
 from sekisho.register.facts import TableEntry
-from sekisho.register.tables import datasets
+from sekisho.register.tables import datasets, targets
 from sekisho.relay.tables import sessions
 
 face: Final = Face("tickets")
@@ -133,25 +135,40 @@ class Choice(BaseModel):
     organisation: Organisation
     target: str
     items: list[str]
+    access: Access
+    door: str
 
 
 async def read_choices(connection: Connection) -> list[Choice]:
-    rows = (await connection.execute(select(datasets).order_by(datasets.c.dataset))).all()
+    query = select(datasets, targets.c.protocol, targets.c.access).join(
+        targets, targets.c.target == datasets.c.target
+    )
+    rows = (await connection.execute(query.order_by(datasets.c.dataset))).all()
     names = await read_names(connection, (), {row.organisation for row in rows})
-    return [
-        Choice(
+    choices = []
+    for row in rows:
+        tables = msgspec.json.decode(row.tables, type=tuple[TableEntry, ...])
+        access = access_of(row.access, row.protocol, tables)
+        choice = Choice(
             dataset=row.dataset,
             name=row.name,
             organisation=names.organisation(row.organisation),
             target=row.target,
-            items=_items(row.tables),
+            items=_items(tables),
+            access=access,
+            door=_door(access, row.protocol),
         )
-        for row in rows
-    ]
+        choices.append(choice)
+    return choices
 
 
-def _items(tables: bytes) -> list[str]:
-    entries = msgspec.json.decode(tables, type=tuple[TableEntry, ...])
+def _door(access: Access, protocol: str) -> str:
+    """The target's own door where its access policy leaves that open, else the workspace and its desktop."""
+    needed = {"postgres": Access.MASKED_TEXT, "ssh": Access.TEXT}.get(protocol)
+    return protocol if needed is not None and access.lets(needed) else WORKSPACE
+
+
+def _items(entries: Iterable[TableEntry]) -> list[str]:
     return sorted({column.item for table in entries for column in table.columns if column.personal})
 
 
@@ -213,7 +230,7 @@ async def ask_for_ticket(
         organisation=chosen.organisation.id,
         dataset=dataset,
         target=chosen.target,
-        door="postgres",
+        door=chosen.door,
         purpose=purpose.strip(),
         opens=int(begins.timestamp() * 1e6),
         closes=int(closes.timestamp() * 1e6),

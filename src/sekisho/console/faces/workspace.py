@@ -28,6 +28,9 @@ from sekisho.gate.facts import TicketRequested
 from sekisho.gate.policies import read_policy
 from sekisho.gate.tickets import read_ticket
 from sekisho.people.tokens import Token
+from sekisho.register.access import Access
+from sekisho.register.catalogue import find_target
+from sekisho.register.standing import find_location
 from sekisho.relay.workspace.faults import NO_FILE
 
 face: Final = Face("tickets")
@@ -76,6 +79,8 @@ class WorkspaceView(BaseModel):
     pulls: list[PullLine]
     upload_bytes: int  # 0 where the policy allows none
     desktops: bool
+    access: Access
+    protocol: str
 
 
 async def _mine(house: House, viewer: Viewer, ticket: str) -> TicketRequested:
@@ -94,6 +99,8 @@ async def read_workspace(house: HouseDep, viewer: _Viewer, ticket: str) -> Works
     asked = await _mine(house, viewer, ticket)
     async with house.ledger.read() as connection:
         names = await read_names(connection, (), {asked.organisation})
+        location = await find_location(connection, asked.dataset)
+        target = await find_target(connection, asked.target)
     policy = (await read_policy(house.ledger)).policy
     over = False
     try:
@@ -135,6 +142,8 @@ async def read_workspace(house: HouseDep, viewer: _Viewer, ticket: str) -> Works
         ],
         upload_bytes=policy.upload_bytes if policy.uploads else 0,
         desktops=policy.desktops,
+        access=location.access if location else Access.PIXELS,
+        protocol=target.protocol if target else "",
     )
 
 

@@ -2,11 +2,6 @@
 
 from sekisho.faults import fault_kind
 
-NOT_ALLOWED = fault_kind(
-    "SEK-DESK-001",
-    en="The policy allows no desktops. Nothing was opened; ask the administrator whether it should.",
-    ja="規程でデスクトップの利用が許可されていません。何も開かれていません。管理者に確認してください。",
-)
 NOT_STARTED = fault_kind(
     "SEK-DESK-002",
     en="The desktop did not start ({reason}). Files of the workspace are as they were; open it again, or tell the "

@@ -38,7 +38,7 @@ from sqlalchemy import or_, select
 
 from sekisho.faults import Fault
 from sekisho.gate.budget import SCOPE_NAMES, Shortage, subject_id
-from sekisho.gate.decide import INNER, WORKSPACE
+from sekisho.gate.decide import DESKTOP, INNER, LOOK, UPLOAD, WORKSPACE
 from sekisho.gate.facts import BudgetLeased
 from sekisho.gate.policies import read_policy
 from sekisho.gate.tables import tickets
@@ -195,8 +195,6 @@ class Workspaces:
 
     async def desktop(self, admission: Admission, width: int, height: int) -> Screen:
         """A connection to the ticket's desktop: the one that runs, or a new one. Raises Fault."""
-        if not (await read_policy(self._ledger)).policy.desktops:
-            raise Fault(desktop_faults.NOT_ALLOWED)
         async with self._entered(admission) as room:
             box = await self._sandbox(room)
             if room.desktop is None:
@@ -266,7 +264,7 @@ class Workspaces:
 
     async def look(self, seat: Knocking, peer: str, name: str, page: int) -> tuple[Stored, Look]:
         """A page of a file, masked, counted and recorded before it is returned. Raises Fault."""
-        async with self.admitted(seat, peer, "look") as admission, self._entered(admission) as room:
+        async with self.admitted(seat, peer, LOOK) as admission, self._entered(admission) as room:
             file = room.store.find(name)
             look = await asyncio.to_thread(look_at, room.store, file, page)
             before = admission.meter.persons
@@ -303,7 +301,7 @@ class Workspaces:
             raise Fault(faults.NO_UPLOADS)
         if len(content) > policy.upload_bytes:
             raise Fault(faults.UPLOAD_TOO_LARGE, limit=f"{policy.upload_bytes:,}")
-        async with self.admitted(seat, peer, "upload") as admission, self._entered(admission) as room:
+        async with self.admitted(seat, peer, UPLOAD) as admission, self._entered(admission) as room:
             sightings = await asyncio.to_thread(scan, content)
             found: Counter[str] = Counter(sighting.kind for sighting in sightings)
             sealed = self._ledger.vault.seal(
@@ -345,9 +343,9 @@ class Workspaces:
         return found, unsaved, list(room.pulls), room.store.quota
 
     @asynccontextmanager
-    async def admitted(self, seat: Knocking, peer: str, what: str) -> AsyncIterator[Admission]:
-        """A session of the door "workspace" for one act. Raises Fault after recording the refusal."""
-        admission = await self._admissions.admit(seat, door=WORKSPACE, peer=peer, tls="", client=what)
+    async def admitted(self, seat: Knocking, peer: str, door: str) -> AsyncIterator[Admission]:
+        """A session of a workspace's door for one act. Raises Fault after recording the refusal."""
+        admission = await self._admissions.admit(seat, door=door, peer=peer, tls="", client="")
         reason = "failed"
         try:
             yield admission
@@ -362,7 +360,7 @@ class Workspaces:
 
     @asynccontextmanager
     async def _entered(self, admission: Admission) -> AsyncIterator[Room]:
-        if admission.grant.door != WORKSPACE:
+        if admission.grant.door not in (WORKSPACE, DESKTOP, LOOK, UPLOAD):
             raise ValueError("the grant is for another door")
         room = await self._open(admission)
         async with self._used(room):
