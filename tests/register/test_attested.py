@@ -16,7 +16,6 @@ from sekisho.register.attested import attested_standing
 from sekisho.register.catalogue import find_target
 from sekisho.register.changes import agree, change_target
 from sekisho.register.facts import TargetAdded
-from sekisho.register.intake import take_in
 from sekisho.register.parties import Contract, Hop, Parties
 from sekisho.register.periods import parse_period
 from sekisho.register.records import read_tables
