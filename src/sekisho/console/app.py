@@ -28,6 +28,7 @@ from sekisho.console.faces import (
     auditor,
     client,
     controls,
+    custody,
     desktop,
     editing,
     entrance,
@@ -65,6 +66,7 @@ FACES: Final = (
     takeouts,
     takeout_acts,
     recipients,
+    custody,
     live,
     alerts,
     recordings,
@@ -185,6 +187,7 @@ def console_app(house: House) -> FastAPI:
     app.include_router(openid.router)
     app.include_router(workspace.doors)
     app.include_router(takeout_acts.doors)
+    app.include_router(custody.doors)
     app.include_router(ingest.doors)
     for face in FACES:
         app.include_router(face.face.pages)

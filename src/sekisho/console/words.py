@@ -279,6 +279,28 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "larger_requester": marked("More persons than this person ever asked for."),
     },
     "takeout_method": {"passkey": marked("Passkey"), "ssh": marked("SSH key")},
+    "custody": {
+        "released": marked("Not handed over yet"),
+        "handed_over": marked("Handed over"),
+        "received": marked("Received"),
+        "returned": marked("Returned"),
+        "destroyed": marked("Destroyed"),
+    },
+    "custody_alarm": {
+        "not_delivered": marked("Not handed over in time"),
+        "not_received": marked("No receipt in time"),
+        "not_returned": marked("No proof of return or destruction"),
+        "rows": marked("Another number of rows"),
+        "manifest": marked("Another manifest"),
+        "package": marked("Another package"),
+        "early": marked("Opened before it was handed over"),
+        "forged": marked("A receipt that proves nothing"),
+    },
+    "confirmed": {
+        "sent": marked("every byte was taken by the connection"),
+        "size": marked("the server told its size"),
+        "read_back": marked("read back, the same"),
+    },
     "way_out": {
         "page": marked("Download page"),
         "sftp": marked("Push to a registered server"),

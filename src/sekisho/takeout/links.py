@@ -55,7 +55,7 @@ class Links:
     ) -> None:
         self._deliveries = deliveries
         self._ledger = deliveries.ledger
-        self._throttle = throttle
+        self.throttle = throttle
         self._now = now
         self._trying = asyncio.Lock()  # two guesses at once are two guesses
 
@@ -87,12 +87,12 @@ class Links:
         """The delivery behind a link, when the code is right. The link is spent before the first byte leaves.
 
         Raises Fault BAD_LINK, BAD_CODE (recorded), TOO_MANY_FAILURES."""
-        self._throttle.hold_back("", peer)
+        self.throttle.hold_back("", peer)
         async with self._trying:
             row = await self._good(token, peer)
             content = await self._ledger.content(row.code)
             if isinstance(content, Erased) or not hmac.compare_digest(content, code.strip().encode()):
-                self._throttle.failed("", peer)
+                self.throttle.failed("", peer)
                 left = row.left - 1
                 tried = LinkTried(takeout=row.takeout, link=row.link, peer=peer, left=left)
                 await self._ledger.record(tried, by="sekisho", about=row.takeout)
@@ -121,7 +121,7 @@ class Links:
                 else None
             )
         if row is None or row.used or row.left < 1 or row.seq != newest or row.expires <= micros(self._now()):
-            self._throttle.failed("", peer)
+            self.throttle.failed("", peer)
             raise Fault(BAD_LINK)
         return row
 
