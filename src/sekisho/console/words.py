@@ -161,6 +161,7 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "desktop": marked("Desktop"),
         "look": marked("A page of a file"),
         "upload": marked("A file put in"),
+        "take-out": marked("A file asked out"),
         "inner": marked("Inside the workspace"),
         "rdp": "RDP",
         "vnc": "VNC",
@@ -281,8 +282,8 @@ LABELS: Final[dict[str, dict[str, str]]] = {
     "takeout_method": {"passkey": marked("Passkey"), "ssh": marked("SSH key")},
     "custody": {
         "released": marked("Not handed over yet"),
-        "handed_over": marked("Handed over"),
-        "received": marked("Received"),
+        "handed_over": marked("With the recipient"),
+        "received": marked("With the recipient, opened"),
         "returned": marked("Returned"),
         "destroyed": marked("Destroyed"),
     },

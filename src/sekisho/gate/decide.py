@@ -20,14 +20,15 @@ from sekisho.register.access import Access
 from sekisho.register.standing import DatasetStanding, LockedDataset, OpenDataset
 
 JST: Final = timezone(timedelta(hours=9), "JST")
-# The doors of a ticket's workspace: a terminal into it, the picture of it, a masked page of a file, a file put in; and
-# from it to the target.
+# The doors of a ticket's workspace: a terminal into it, the picture of it, a masked page of a file, a file put in, a
+# file that is asked to leave; and from it to the target.
 WORKSPACE: Final = "workspace"
 DESKTOP: Final = "desktop"
 LOOK: Final = "look"
 UPLOAD: Final = "upload"
+TAKEOUT: Final = "take-out"
 INNER: Final = "inner"
-_OF_WORKSPACE: Final = frozenset({WORKSPACE, DESKTOP, LOOK, UPLOAD, INNER})
+_OF_WORKSPACE: Final = frozenset({WORKSPACE, DESKTOP, LOOK, UPLOAD, TAKEOUT, INNER})
 # What of the target reaches a terminal through a door; of any other, text.
 _RECEIVED: Final[dict[str, Access | None]] = {
     "postgres": Access.MASKED_TEXT,  # and in clear what `Grant.unmask` says
@@ -35,6 +36,7 @@ _RECEIVED: Final[dict[str, Access | None]] = {
     DESKTOP: Access.PIXELS,
     INNER: None,
     UPLOAD: None,
+    TAKEOUT: None,
 }
 _HOUR: Final = 3_600_000_000
 _MINUTE: Final = 60_000_000

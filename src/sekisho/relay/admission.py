@@ -17,7 +17,7 @@ from typing import Final
 from sekisho.faults import Fault, Language
 from sekisho.gate import faults as gate_faults
 from sekisho.gate.budget import Meter
-from sekisho.gate.decide import DESKTOP, INNER, LOOK, UPLOAD, WORKSPACE, AccessRequest, Grant, decide
+from sekisho.gate.decide import DESKTOP, INNER, LOOK, TAKEOUT, UPLOAD, WORKSPACE, AccessRequest, Grant, decide
 from sekisho.gate.facts import AccessRefused, BudgetSettled
 from sekisho.gate.refusal import Refusal
 from sekisho.gate.state import RESTRICTING, gather
@@ -33,7 +33,7 @@ from sekisho.relay.accounts import AccountBook
 from sekisho.relay.facts import SessionClosed, SessionOpened
 
 # Which doors open a target that is reached by this protocol.
-_OF_WORKSPACE: Final = (WORKSPACE, DESKTOP, LOOK, UPLOAD, INNER)
+_OF_WORKSPACE: Final = (WORKSPACE, DESKTOP, LOOK, UPLOAD, TAKEOUT, INNER)
 _DOORS: Final = {
     "postgres": ("postgres", *_OF_WORKSPACE),
     "ssh": ("ssh", *_OF_WORKSPACE),

@@ -183,7 +183,7 @@ class Counter:
 
     async def _go(self, asking: Asking, seat: Knocking, peer: str) -> None:
         try:
-            async with self._rooms.lent(seat, peer, asking.wish.file, "take-out") as lent:
+            async with self._rooms.lent(seat, peer, asking.wish.file) as lent:
                 await self._ask(asking, lent)
             asking.stage = "asked"
         except Fault as fault:

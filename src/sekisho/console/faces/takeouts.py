@@ -45,7 +45,7 @@ _STAFF: Final = OPEN_TO[Page.TAKEOUTS] - {Role.WORKER, Role.CLIENT}
 
 
 class TakeoutLine(BaseModel):
-    """`mine` tells that the viewer asked for it, `signed` that the viewer signed it."""
+    """`mine` tells that the viewer asked for it."""
 
     takeout: str
     state: str
@@ -57,9 +57,7 @@ class TakeoutLine(BaseModel):
     rows: int
     requested: datetime
     expires: datetime
-    approvals: int
     mine: bool
-    signed: bool
 
 
 class RefusedLine(BaseModel):
@@ -224,7 +222,7 @@ def _sees(viewer: Viewer, asked: TakeoutRequested) -> bool:
     return not (staff | (clients or frozenset[str]())).isdisjoint(asked.organisations)
 
 
-def _line(row: Row[Any], names: Names, viewer: Viewer, signed: dict[str, set[str]]) -> TakeoutLine:
+def _line(row: Row[Any], names: Names, viewer: Viewer) -> TakeoutLine:
     return TakeoutLine(
         takeout=row.takeout,
         state=row.state,
@@ -236,9 +234,7 @@ def _line(row: Row[Any], names: Names, viewer: Viewer, signed: dict[str, set[str
         rows=row.rows,
         requested=row.requested,
         expires=_moment(row.expires),
-        approvals=len(signed.get(row.takeout, ())),
         mine=row.person == viewer.account,
-        signed=viewer.account in signed.get(row.takeout, ()),
     )
 
 
@@ -261,18 +257,14 @@ async def read_takeouts(house: HouseDep, viewer: TakeoutViewer) -> TakeoutsView:
     async with house.ledger.read() as connection:
         rows = (await connection.execute(query)).all()
         refused = (await connection.execute(refusals)).all()
-        given = select(takeout_approvals.c.takeout, takeout_approvals.c.approver)
-        signed: dict[str, set[str]] = {}
-        shown = given.where(takeout_approvals.c.takeout.in_([row.takeout for row in rows]))
-        for one in (await connection.execute(shown)).all():
-            signed.setdefault(one.takeout, set()).add(one.approver)
         houses = {one for row in (*rows, *refused) for one in row.organisations.split()}
         people = {row.person for row in rows} | {row.claimed for row in refused}
         names = await read_names(connection, people, houses)
-    lines = [_line(row, names, viewer, signed) for row in rows]
+    lines = [_line(row, names, viewer) for row in rows]
     waiting = []
     for line in lines:
-        if line.state == "asked" and not line.signed and viewer.holds(*APPROVING):
+        # Asked of the signatures themselves: a row that says that the viewer signed hides nothing.
+        if line.state == "asked" and viewer.holds(*APPROVING):
             _, refusal = await house.takeouts.approvable(line.takeout, viewer.account)
             if refusal is None:
                 waiting.append(line)
@@ -387,8 +379,7 @@ async def read_takeout(house: HouseDep, viewer: TakeoutViewer, takeout: str) -> 
         earlier = await read_earlier(connection, asked, at)
         houses = {*asked.organisations, *(one.organisation for one in asked.whose)}
         names = await read_names(connection, {asked.person, *(one.approver for one in approvals)}, houses)
-    signed = {takeout: {one.approver for one in approvals}}
-    line = _line(row, names, viewer, signed)
+    line = _line(row, names, viewer)
     case = verdict.cases[0] if verdict.cases else None
     employer = (
         next((one.actor.employer for one in case.doings if one.part is Part.REQUEST), "") if case else ""
@@ -467,6 +458,7 @@ def _signatures(approvals: Any, verdict: Verdict, names: Names) -> list[SignedLi
             at=one.at,
         )
         for one in approvals
+        if one.approver in keys  # the others are rows without a signature
     ]
 
 

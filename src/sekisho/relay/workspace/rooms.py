@@ -38,7 +38,7 @@ from sqlalchemy import or_, select
 
 from sekisho.faults import Fault
 from sekisho.gate.budget import SCOPE_NAMES, Shortage, subject_id
-from sekisho.gate.decide import DESKTOP, INNER, LOOK, UPLOAD, WORKSPACE
+from sekisho.gate.decide import DESKTOP, INNER, LOOK, TAKEOUT, UPLOAD, WORKSPACE
 from sekisho.gate.facts import BudgetLeased
 from sekisho.gate.policies import read_policy
 from sekisho.gate.tables import tickets
@@ -284,9 +284,9 @@ class Workspaces:
             return file, look
 
     @asynccontextmanager
-    async def lent(self, seat: Knocking, peer: str, name: str, what: str) -> AsyncIterator[Lent]:
+    async def lent(self, seat: Knocking, peer: str, name: str) -> AsyncIterator[Lent]:
         """A file as it is, in the hands of the checkpoint: nothing is shown, so nothing is spent. Raises Fault."""
-        async with self.admitted(seat, peer, what) as admission, self._entered(admission) as room:
+        async with self.admitted(seat, peer, TAKEOUT) as admission, self._entered(admission) as room:
             yield Lent(admission, room.store.find(name), room.store)
 
     async def still_allowed(self, lent: Lent) -> None:
@@ -360,7 +360,7 @@ class Workspaces:
 
     @asynccontextmanager
     async def _entered(self, admission: Admission) -> AsyncIterator[Room]:
-        if admission.grant.door not in (WORKSPACE, DESKTOP, LOOK, UPLOAD):
+        if admission.grant.door not in (WORKSPACE, DESKTOP, LOOK, UPLOAD, TAKEOUT):
             raise ValueError("the grant is for another door")
         room = await self._open(admission)
         async with self._used(room):
