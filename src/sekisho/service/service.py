@@ -120,6 +120,8 @@ class Service:
     browser: BrowserDoor
     rooms: Workspaces
     counter: Counter
+    deliveries: Deliveries
+    parcels: Links
     takeouts: TakeoutDesk
     packages: Packages
     traces: TraceDesk
@@ -292,6 +294,8 @@ async def running(
                     browser=browser,
                     rooms=rooms,
                     counter=house.counter,
+                    deliveries=house.deliveries,
+                    parcels=house.parcels,
                     takeouts=house.takeouts,
                     packages=house.packages,
                     traces=house.traces,
