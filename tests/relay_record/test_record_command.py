@@ -2,16 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import pyotp
 import pytest
 from click.testing import CliRunner, Result
 
 from gate.gate_examples import fill
+from sekisho.cli import cli
 from sekisho.cli.record import record
 from sekisho.evidence.note import NoteSigner
 from sekisho.faults import Fault
@@ -21,6 +23,7 @@ from sekisho.people.facts import CredentialSet
 from sekisho.relay.record.reading import read_account
 from sekisho.relay.record.recordings import Recordings, path_of
 from sekisho.relay.record.viewing import approve_watching, ask_to_watch
+from sekisho.service.faults import NO_STATE
 from sekisho.service.service import LOG, LOG_KEY, RECORDINGS, create_state, open_ledger
 from sekisho.service.settings import Settings
 from sekisho.wire.asciicast.cast import CastDecoder
@@ -167,3 +170,34 @@ def test_export_is_asciicast(state: State, tmp_path: Path, with_input: bool) -> 
     assert b"".join(one.data for one in events if one.code == "o") == SHOWN + b"\xff.\r\n"
     assert (b"hunter2" in cast) == with_input
     assert [one.data for one in events if one.code == "m"] == [b"alert"]
+
+
+def test_a_missing_state_folder_is_said_before_a_password_is_asked_for(tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "none")
+    called = CliRunner().invoke(
+        record, ["play", "r-1", "--person", "sato", "--state", nowhere], input="x\n1\n"
+    )
+    assert isinstance(called.exception, Fault)
+    assert called.exception.kind is NO_STATE
+    assert called.output == ""
+
+
+def _commands(command: click.Command) -> Iterator[click.Command]:
+    yield command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            if (found := command.get_command(context, name)) is not None:
+                yield from _commands(found)
+
+
+def test_every_command_that_asks_for_a_secret_looks_for_its_state_folder_first() -> None:
+    asking = 0
+    for command in _commands(cli):
+        options = [one for one in command.params if isinstance(one, click.Option)]
+        if any(one.prompt for one in options):
+            for option in (one for one in options if "--state" in one.opts):
+                asking += 1
+                assert option.is_eager, command.name
+                assert option.callback is not None, command.name
+    assert asking > 10

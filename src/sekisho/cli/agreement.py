@@ -9,7 +9,8 @@ from typing import Final
 import click
 
 from sekisho.cli.faults import NOT_AN_EDITOR
-from sekisho.cli.proof import STATE, log_in, proven, with_ledger
+from sekisho.cli.options import STATE
+from sekisho.cli.proof import log_in, proven, with_ledger
 from sekisho.faults import Fault, Language, preferred_language
 from sekisho.gate.standing import read_standing
 from sekisho.ledger import Ledger

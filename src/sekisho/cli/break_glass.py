@@ -10,7 +10,8 @@ from typing import Final
 
 import click
 
-from sekisho.cli.proof import STATE, log_in, proven, with_ledger
+from sekisho.cli.options import STATE
+from sekisho.cli.proof import log_in, proven, with_ledger
 from sekisho.cli.ticket import limits_of
 from sekisho.faults import Language, preferred_language
 from sekisho.gate.break_glass import break_glass as open_emergency

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from sekisho.cli.options import STATE
 from sekisho.cli.proof import must_be_known, with_ledger
 from sekisho.faults import Fault, Language, preferred_language
 from sekisho.ledger import Ledger, Recorded
@@ -25,13 +26,6 @@ from sekisho.register.faults import FILE_UNREADABLE
 from sekisho.register.law import all_rules, rules_on
 from sekisho.register.tables import JST
 
-_STATE = click.option(
-    "--state",
-    required=True,
-    type=click.Path(path_type=Path),
-    envvar="SEKISHO_STATE",
-    help="The state folder.",
-)
 _BY = click.option("--by", required=True, metavar="PERSON", help="Who answers for this; nobody logs in.")
 _DAY: Final = click.DateTime(["%Y-%m-%d"])
 _ON = click.option("--on", "day", type=_DAY, help="The day to look at; today unless given.")
@@ -56,7 +50,7 @@ _SAYS: Final[dict[str, dict[Language, str]]] = {
 
 
 @click.group(invoke_without_command=True)
-@_STATE
+@STATE
 @_ON
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 @click.pass_context

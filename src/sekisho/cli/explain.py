@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from sekisho.cli.options import STATE
 from sekisho.evidence.note import NoteSigner
 from sekisho.faults import Language, preferred_language
 from sekisho.gate.decide import JST, jst
@@ -50,13 +51,7 @@ _SAYS: Final[dict[str, dict[Language, str]]] = {
     type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]),
     help="When (JST); now unless given.",
 )
-@click.option(
-    "--state",
-    required=True,
-    type=click.Path(path_type=Path),
-    envvar="SEKISHO_STATE",
-    help="The state folder.",
-)
+@STATE
 @click.option("--json", "as_json", is_flag=True, help="JSON, with the sentences in both languages.")
 def explain_command(who: str, what: str, moment: datetime | None, state: Path, as_json: bool) -> None:
     """Could this person open this, and why: the answer of every rule."""

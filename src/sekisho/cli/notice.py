@@ -9,7 +9,8 @@ from typing import Final
 import click
 from sqlalchemy import select
 
-from sekisho.cli.proof import STATE, with_ledger
+from sekisho.cli.options import STATE
+from sekisho.cli.proof import with_ledger
 from sekisho.faults import Language, preferred_language
 from sekisho.ledger import Ledger
 from sekisho.notify.addresses import require_receiver

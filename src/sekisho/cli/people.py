@@ -19,6 +19,7 @@ import click
 import msgspec
 from sqlalchemy import select
 
+from sekisho.cli.options import STATE
 from sekisho.cli.proof import log_in, proven
 from sekisho.faults import Fault, Language, preferred_language
 from sekisho.ledger import Ledger
@@ -41,13 +42,6 @@ from sekisho.service.settings import read_settings
 _MACHINE: Final = "sekisho"
 _SOON: Final = timedelta(days=30)
 _Value = TypeVar("_Value")
-_STATE = click.option(
-    "--state",
-    required=True,
-    type=click.Path(path_type=Path),
-    envvar="SEKISHO_STATE",
-    help="The state folder.",
-)
 _BY = click.option(
     "--by",
     default=_MACHINE,
@@ -160,7 +154,7 @@ def person() -> None:
 @click.option("--manager", default="", metavar="PERSON", help="The next one up the chain of command.")
 @click.option("--language", type=click.Choice(["ja", "en"]), default="ja", show_default=True)
 @click.option("--started", type=_DAY, help="The first day at this work.")
-@_STATE
+@STATE
 @_BY
 def add(person: str, state: Path, by: str, started: datetime | None, **about: str) -> None:
     """Add a human. Roles and an authenticator are given by two persons, at the console."""
@@ -176,7 +170,7 @@ def add(person: str, state: Path, by: str, started: datetime | None, **about: st
 
 @person.command("first-link")
 @click.argument("person")
-@_STATE
+@STATE
 def first_link(person: str, state: Path) -> None:
     """Print a one-time code that makes PERSON an administrator, while there are fewer than two."""
 
@@ -191,7 +185,7 @@ def first_link(person: str, state: Path) -> None:
 @person.command()
 @click.argument("person")
 @click.option("--reason", required=True)
-@_STATE
+@STATE
 @_BY
 def freeze(person: str, reason: str, state: Path, by: str) -> None:
     """The kill switch: end what PERSON has open, and let nothing new open."""
@@ -208,7 +202,7 @@ def freeze(person: str, reason: str, state: Path, by: str) -> None:
 @click.argument("person")
 @click.option("--last-day", type=_DAY, help="Today unless given.")
 @click.option("--reason", required=True)
-@_STATE
+@STATE
 @_BY
 def leave(person: str, last_day: datetime | None, reason: str, state: Path, by: str) -> None:
     """Revoke everything of PERSON at once, look back over every pull, write to the agency."""
@@ -287,7 +281,7 @@ def agree(request: str, state: Path, person: str, password: str, code: str) -> N
 
 @person.command("look-back")
 @click.argument("person")
-@_STATE
+@STATE
 @_JSON
 def look_back(person: str, state: Path, as_json: bool) -> None:
     """List everything that PERSON ever pulled, as the facts tell it."""
@@ -306,7 +300,7 @@ def look_back(person: str, state: Path, as_json: bool) -> None:
 @click.argument("agency")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--as-of", type=_DAY, help="The day of the list; today unless given.")
-@_STATE
+@STATE
 @_BY
 @_JSON
 def reconcile(agency: str, file: Path, as_of: datetime | None, state: Path, by: str, as_json: bool) -> None:
@@ -331,7 +325,7 @@ def reconcile(agency: str, file: Path, as_of: datetime | None, state: Path, by: 
 
 
 @person.command()
-@_STATE
+@STATE
 @_ON
 def show(state: Path, day: datetime | None) -> None:
     """List the people and their roles, and what is due about them."""
@@ -356,7 +350,7 @@ def show(state: Path, day: datetime | None) -> None:
 
 
 @person.command()
-@_STATE
+@STATE
 @_ON
 def sweep(state: Path, day: datetime | None) -> None:
     """Raise a rotation task for who has held a role too long; run it daily."""

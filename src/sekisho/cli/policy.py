@@ -12,7 +12,8 @@ import msgspec
 from sqlalchemy import select
 
 from sekisho.cli.faults import BAD_SETTING, NO_PROPOSAL, SAME_POLICY
-from sekisho.cli.proof import STATE, log_in, proven, with_ledger
+from sekisho.cli.options import STATE
+from sekisho.cli.proof import log_in, proven, with_ledger
 from sekisho.faults import Fault, Language, preferred_language
 from sekisho.gate.policies import approve_policy, propose_policy, read_policy
 from sekisho.gate.policy import Policy

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import click
 from sqlalchemy import select
 
+from sekisho.cli.options import STATE
 from sekisho.faults import Fault
 from sekisho.ledger import Ledger
 from sekisho.people.identity import Authenticated
@@ -25,13 +26,6 @@ from sekisho.service.settings import read_settings
 _Value = TypeVar("_Value")
 _Command = TypeVar("_Command", bound=Callable[..., object])
 PEER: Final = "command line"
-STATE: Final = click.option(
-    "--state",
-    required=True,
-    type=click.Path(path_type=Path),
-    envvar="SEKISHO_STATE",
-    help="The state folder.",
-)
 _PERSON = click.option("--person", required=True, help="Your person id.")
 _PASSWORD = click.option(
     "--password", prompt=True, hide_input=True, envvar="SEKISHO_PASSWORD", help="Asked for when not given."

@@ -6,7 +6,6 @@ a login and the right to watch, as at the console, and are recorded.
 
 import asyncio
 import os
-import secrets
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -17,12 +16,13 @@ from typing import BinaryIO, Final, TypeVar
 import click
 from sqlalchemy import select
 
+from sekisho.cli.options import STATE
+from sekisho.cli.proof import log_in, proven
 from sekisho.evidence.note import NoteSigner
 from sekisho.faults import Fault, Language, preferred_language
 from sekisho.gate.decide import jst
 from sekisho.gate.tickets import require_standing
 from sekisho.ledger import Ledger
-from sekisho.people.login import LoginDesk
 from sekisho.relay.record.faults import UNREADABLE
 from sekisho.relay.record.frames import Broken
 from sekisho.relay.record.reading import (
@@ -57,19 +57,6 @@ _SAYS: Final[dict[str, dict[Language, str]]] = {
     },
 }
 
-_STATE = click.option(
-    "--state",
-    required=True,
-    type=click.Path(path_type=Path),
-    envvar="SEKISHO_STATE",
-    help="The state folder.",
-)
-_PERSON = click.option("--person", required=True, help="Your person id.")
-_PASSWORD = click.option(
-    "--password", prompt=True, hide_input=True, envvar="SEKISHO_PASSWORD", help="Asked for when not given."
-)
-_CODE = click.option("--code", prompt=True, help="The six digits of your authenticator.")
-
 
 @click.group()
 def record() -> None:
@@ -77,7 +64,7 @@ def record() -> None:
 
 
 @record.command("list")
-@_STATE
+@STATE
 @click.option("--person", help="Only of this person.")
 @click.option("--ticket", help="Only under this ticket.")
 def list_recordings(state: Path, person: str | None, ticket: str | None) -> None:
@@ -102,7 +89,7 @@ def list_recordings(state: Path, person: str | None, ticket: str | None) -> None
 
 @record.command()
 @click.argument("names", nargs=-1, metavar="[RECORDING]...")
-@_STATE
+@STATE
 def verify(names: tuple[str, ...], state: Path) -> None:
     """Hold recordings (all, when none is named) against the ledger. Exit status 1 when one is damaged."""
 
@@ -132,10 +119,7 @@ def verify(names: tuple[str, ...], state: Path) -> None:
 
 @record.command()
 @click.argument("name", metavar="RECORDING")
-@_STATE
-@_PERSON
-@_PASSWORD
-@_CODE
+@proven
 @click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0.1, 1000))
 @click.option("--from", "start", default=0.0, type=click.FloatRange(0), help="Seconds from the beginning.")
 def play(name: str, state: Path, person: str, password: str, code: str, speed: float, start: float) -> None:
@@ -161,10 +145,7 @@ def play(name: str, state: Path, person: str, password: str, code: str, speed: f
 @record.command()
 @click.argument("name", metavar="RECORDING")
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
-@_STATE
-@_PERSON
-@_PASSWORD
-@_CODE
+@proven
 @click.option(
     "--input", "with_input", is_flag=True, help="Also what was typed, passwords at prompts included."
 )
@@ -201,9 +182,7 @@ async def _viewing(
     ledger: Ledger, published: LogFolder, state: Path, name: str, person: str, password: str, code: str
 ) -> AsyncIterator[tuple[Account, Iterator[Event]]]:
     """Who watches is known, may, and it is recorded; what does not agree with the ledger is named and not shown."""
-    # The desk issues no token here, so its key is of no use.
-    desk = LoginDesk(ledger, secrets.token_bytes(32))
-    await desk.verify(person=person, password=password, code=code, peer="command line")
+    await log_in(ledger, person, password, code)
     account = await read_account(ledger, name)
     key = await data_key(ledger, account.opened)
     actor = (await require_standing(ledger, person)).actor

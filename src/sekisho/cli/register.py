@@ -19,6 +19,7 @@ import msgspec
 from sekisho.cli.agreement import agree, waits
 from sekisho.cli.client_acts import approve_hop, countersign
 from sekisho.cli.controls import controls, law
+from sekisho.cli.options import STATE
 from sekisho.cli.proof import must_be_known
 from sekisho.faults import Fault, Language, preferred_language
 from sekisho.ledger import Commitment, Erased, Ledger, Recorded
@@ -54,13 +55,6 @@ from sekisho.service.service import open_ledger
 from sekisho.service.settings import read_settings
 
 _Value = TypeVar("_Value")
-_STATE = click.option(
-    "--state",
-    required=True,
-    type=click.Path(path_type=Path),
-    envvar="SEKISHO_STATE",
-    help="The state folder.",
-)
 _BY = click.option("--by", required=True, metavar="PERSON", help="Who answers for this; nobody logs in.")
 _PORTS: Final = {"postgres": 5432, "ssh": 22, "rdp": 3389, "vnc": 5900}
 _ON = click.option(
@@ -135,7 +129,7 @@ register.add_command(waits)
 
 @register.command("import")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
-@_STATE
+@STATE
 @_BY
 def import_tables(path: Path, state: Path, by: str) -> None:
     """Take in a folder of CSV files, an Excel workbook or a YAML document: all of it, or nothing.
@@ -164,7 +158,7 @@ def import_tables(path: Path, state: Path, by: str) -> None:
 
 @register.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@_STATE
+@STATE
 def export(path: Path, state: Path) -> None:
     """Write the register as CSV (a folder), .xlsx or .yaml, in the form that `import` reads."""
     if path.exists():
@@ -203,7 +197,7 @@ def export(path: Path, state: Path) -> None:
     "second person.",
 )
 @click.option("--reason", default="", help="Of a change.")
-@_STATE
+@STATE
 @_BY
 def target(
     target: str,
@@ -252,7 +246,7 @@ def target(
 def _dataset_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         _BY,
-        _STATE,
+        STATE,
         click.option("--reason", required=True),
         click.option("--name", required=True),
         click.option("--role", required=True, help="The account on the target."),
@@ -342,7 +336,7 @@ def _propose_dataset(
 @click.option(
     "--passwords", type=click.Path(exists=True, path_type=Path), help="YAML of ROLE: PASSWORD, 0600."
 )
-@_STATE
+@STATE
 @_BY
 def scan(
     target: str, out: Path, role: str | None, rows: int, passwords: Path | None, state: Path, by: str
@@ -375,7 +369,7 @@ def scan(
 @click.option(
     "--passwords", type=click.Path(exists=True, path_type=Path), help="YAML of ROLE: PASSWORD, 0600."
 )
-@_STATE
+@STATE
 @_BY
 def confirm(file: Path, passwords: Path | None, state: Path, by: str) -> None:
     """Take over the datasets that are marked `confirmed: true` in a proposal."""
@@ -393,7 +387,7 @@ def confirm(file: Path, passwords: Path | None, state: Path, by: str) -> None:
 
 
 @register.command()
-@_STATE
+@STATE
 @_ON
 def sweep(state: Path, day: datetime | None) -> None:
     """Open the erase tasks of contracts that have ended. To be run daily; twice does no harm."""
@@ -403,7 +397,7 @@ def sweep(state: Path, day: datetime | None) -> None:
 
 @register.command()
 @click.argument("client", required=False)
-@_STATE
+@STATE
 @_ON
 @click.option("--gaps", is_flag=True, help="Also what is missing, in sentences.")
 @_JSON
@@ -425,7 +419,7 @@ def show(client: str | None, state: Path, day: datetime | None, gaps: bool, as_j
 
 
 @register.command()
-@_STATE
+@STATE
 @_ON
 def graph(state: Path, day: datetime | None) -> None:
     """The legal persons, their roles, ties and hops as a Mermaid flowchart."""
@@ -448,7 +442,7 @@ def campaign() -> None:
 @click.option("--due", required=True, type=click.DateTime(["%Y-%m-%d"]))
 @click.option("--systems", required=True, type=click.File(encoding="utf-8"), help="One id a line.")
 @click.option("--points", required=True, type=click.File(encoding="utf-8"), help="One id a line.")
-@_STATE
+@STATE
 @_BY
 def open_campaign(
     campaign: str, name: str, due: datetime, systems: TextIO, points: TextIO, state: Path, by: str
@@ -468,7 +462,7 @@ def open_campaign(
 @campaign.command("answer")
 @click.argument("campaign")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
-@_STATE
+@STATE
 @_BY
 def answer_campaign(campaign: str, path: Path, state: Path, by: str) -> None:
     """Record the answers in a CSV, Excel or YAML table: system, point, answer, evidence."""
@@ -484,7 +478,7 @@ def answer_campaign(campaign: str, path: Path, state: Path, by: str) -> None:
 
 @campaign.command("show")
 @click.argument("campaign")
-@_STATE
+@STATE
 @_ON
 def show_campaign(campaign: str, state: Path, day: datetime | None) -> None:
     """The gaps: pairs of system and point without an answer that has evidence."""

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 from sqlalchemy import select
 
-from sekisho.cli.proof import STATE, log_in, proven, with_ledger
+from sekisho.cli.options import STATE
+from sekisho.cli.proof import log_in, proven, with_ledger
 from sekisho.ledger import Ledger, Recorded
 from sekisho.people.ssh_keys import add_ssh_key, revoke_ssh_key
 from sekisho.people.tables import ssh_keys

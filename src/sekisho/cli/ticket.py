@@ -12,7 +12,8 @@ from typing import Any, Final, cast
 import click
 from sqlalchemy import Row, select
 
-from sekisho.cli.proof import STATE, log_in, proven, with_ledger
+from sekisho.cli.options import STATE
+from sekisho.cli.proof import log_in, proven, with_ledger
 from sekisho.faults import Fault, Language, preferred_language
 from sekisho.gate.decide import JST, jst
 from sekisho.gate.facts import Bulk, Limits, TicketRequested, Unmask

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from sekisho.cli.options import STATE
 from sekisho.faults import Language, preferred_language
 from sekisho.ledger import Ledger
 from sekisho.service.service import DOOR_SECRET, LOG, open_ledger
@@ -29,13 +30,6 @@ from sekisho.trace.registry import Registry
 
 _Value = TypeVar("_Value")
 _REGISTRY: Final = "trace"
-_STATE = click.option(
-    "--state",
-    required=True,
-    type=click.Path(path_type=Path),
-    envvar="SEKISHO_STATE",
-    help="The state folder.",
-)
 _KEYS = click.option(
     "--keys",
     required=True,
@@ -154,7 +148,7 @@ def trace() -> None:
 @click.option("--dataset", help="With --file: the dataset that it holds.")
 @click.option("--organisation", help="With --file: whose dataset it is.")
 @click.option("--subject", help="With --file: the column that tells one person from another.")
-@_STATE
+@STATE
 @_KEYS
 @_MASTER
 @_BY
@@ -261,7 +255,7 @@ def case() -> None:
 
 
 @case.command("list")
-@_STATE
+@STATE
 @_JSON
 def list_command(state: Path, as_json: bool) -> None:
     """All cases, the newest first."""
@@ -281,7 +275,7 @@ def list_command(state: Path, as_json: bool) -> None:
 
 @case.command()
 @click.argument("case")
-@_STATE
+@STATE
 @_JSON
 def show(case: str, state: Path, as_json: bool) -> None:
     """One case's answer."""
@@ -297,7 +291,7 @@ def show(case: str, state: Path, as_json: bool) -> None:
 @case.command()
 @click.argument("case")
 @click.argument("list", type=click.Path(exists=True, path_type=Path))
-@_STATE
+@STATE
 @_KEYS
 @_MASTER
 @_BY
@@ -323,7 +317,7 @@ def repeat(
 @case.command()
 @click.argument("case")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder to make.")
-@_STATE
+@STATE
 def export(case: str, out: Path, state: Path) -> None:
     """Write a case as report.pdf, report.xlsx, answer.json and, as far as published, evidence.zip."""
     from sekisho.trace.report import write_case
@@ -343,7 +337,7 @@ def export(case: str, out: Path, state: Path) -> None:
 
 @trace.command()
 @click.argument("organisation")
-@_STATE
+@STATE
 @_KEYS
 @_MASTER
 @_BY
