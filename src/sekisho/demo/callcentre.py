@@ -35,6 +35,10 @@ WORKER: Final = "sato"
 APPROVER: Final = "mori"
 ADMINISTRATOR: Final = "kanri"
 SECOND_ADMINISTRATOR: Final = "kanta"
+CLIENT: Final = "tanaka"
+AUDITOR: Final = "kansa"
+PRIVACY_OFFICER: Final = "hogo"
+PROCESSOR: Final = "honda"
 OPERATOR: Final = "miharashi"
 PASSWORD: Final = "a password for the demo"  # noqa: S105 (printed by the demo)
 ROLE: Final = "maintenance"
@@ -134,9 +138,10 @@ def cast_of(client: Organisation) -> tuple[Player, ...]:
     return (
         Player(WORKER, "佐藤 保守", "ほくと人材派遣", Role.WORKER, manager=APPROVER),
         Player(APPROVER, "森 承認", operations, Role.OPERATOR_MANAGER),
-        Player("tanaka", "田中 窓口", client.name, Role.CLIENT, organisation=client.id),
-        Player("kansa", "観佐 監査", "あかね監査事務所", Role.AUDITOR),
-        Player("hogo", "保護 はるか", operations, Role.PRIVACY_OFFICER),
+        Player(CLIENT, "田中 窓口", client.name, Role.CLIENT, organisation=client.id),
+        Player(AUDITOR, "観佐 監査", "あかね監査事務所", Role.AUDITOR),
+        Player(PRIVACY_OFFICER, "保護 はるか", operations, Role.PRIVACY_OFFICER),
+        Player(PROCESSOR, "本多 統括", "あさぎり元請", Role.PROCESSOR_MANAGER),
         Player(ADMINISTRATOR, "管理 太郎", operations, Role.ADMINISTRATOR),
         Player(SECOND_ADMINISTRATOR, "管理 花子", operations, Role.ADMINISTRATOR),
     )

@@ -22,6 +22,7 @@ from sekisho.people.roles import Role
 ROLE_NAMES: Final[Mapping[Role, tuple[str, str]]] = {
     Role.WORKER: ("worker", "保守員"),
     Role.OPERATOR_MANAGER: ("approver (operating company)", "承認者 (運用会社)"),
+    Role.PROCESSOR_MANAGER: ("manager at the lead processor", "元請の管理者"),
     Role.CLIENT: ("client organisation", "委託元"),
     Role.AUDITOR: ("auditor", "監査人"),
     Role.PRIVACY_OFFICER: ("privacy officer", "個人情報保護責任者"),

@@ -73,7 +73,6 @@ def _predicted(connection: Any, rows: pa.Table, records: pa.Table, parts: Sequen
 
     # Counted rather than sampled: the same list gives the same weights.
     chance = {part: _chance(records.column(part).drop_null().to_numpy()) for part in parts}
-    logging.getLogger("splink").setLevel(logging.ERROR)
     database = DuckDBAPI(connection=connection)
     settings = SettingsCreator(
         link_type="link_only",
@@ -92,6 +91,8 @@ def _predicted(connection: Any, rows: pa.Table, records: pa.Table, parts: Sequen
         database.register(rows, dataset_display_name="a_rows"),
         database.register(records, dataset_display_name="b_records"),
     ]
-    predicted: Any = Linker(tables, settings).inference.predict(threshold_match_probability=_CERTAIN)
+    linker = Linker(tables, settings)
+    logging.getLogger("splink").setLevel(logging.ERROR)  # the linker has just set it to tell how long it takes
+    predicted: Any = linker.inference.predict(threshold_match_probability=_CERTAIN)
     found: pa.Table = predicted.as_pyarrow_table()
     return found

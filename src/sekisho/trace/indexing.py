@@ -5,7 +5,6 @@ read-only transaction, and on record. Rows are fingerprinted as they come and ke
 """
 
 import asyncio
-import hmac
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -20,7 +19,7 @@ from pyroaring import BitMap64
 from sqlalchemy import select
 
 from sekisho.faults import Fault
-from sekisho.gate.budget import subject_id
+from sekisho.gate.budget import subject_id, subject_key
 from sekisho.ledger import Erased, Ledger
 from sekisho.register.catalogue import Dataset, Target, find_catalogue, find_target
 from sekisho.register.facts import TableEntry
@@ -35,11 +34,6 @@ Told = Callable[[str, int], None]
 """Told a dataset and how many rows of it were read."""
 _CONNECT_SECONDS: Final = 10.0
 _SAME: Final = {"mobile_phone": "phone"}
-
-
-def subject_key(secret: bytes, organisation: str) -> bytes:
-    """The key under which the doors number the data subjects of an organisation (`PostgresDoor`)."""
-    return hmac.digest(secret, b"subject key v1 " + organisation.encode(), "sha256")
 
 
 def subjects_of(values: Sequence[str | None], key: bytes) -> npt.NDArray[np.int64]:
