@@ -226,6 +226,11 @@ def limits_of(limits: Limits, scope: Scope) -> tuple[int, int]:
     return getattr(limits, f"{scope}_persons"), getattr(limits, f"{scope}_rows")
 
 
+def subject_key(secret: bytes, organisation: str) -> bytes:
+    """The key under which a checkpoint numbers the data subjects of an organisation: `subject_id`'s."""
+    return hmac.digest(secret, b"subject key v1 " + organisation.encode(), "sha256")
+
+
 def subject_id(value: bytes, key: bytes) -> int:
     """The number of a data subject, from the text form of the subject key.
 

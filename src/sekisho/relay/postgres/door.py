@@ -7,7 +7,6 @@ mapped to the target's key of the session that it names.
 """
 
 import asyncio
-import hmac
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +17,7 @@ from typing import Final
 import structlog
 
 from sekisho.faults import Fault
+from sekisho.gate.budget import subject_key
 from sekisho.ledger import Ledger
 from sekisho.relay import faults
 from sekisho.relay.admission import Admission, Admissions
@@ -183,11 +183,10 @@ class PostgresDoor:
     def _connection(
         self, wire: Wire, decoder: FrontendDecoder, admission: Admission, group: asyncio.TaskGroup
     ) -> Connection:
-        organisation = admission.grant.organisation.encode()
         session = Session(
             admission,
             self._ledger,
-            subject_key=hmac.digest(self._subject_secret, b"subject key v1 " + organisation, "sha256"),
+            subject_key=subject_key(self._subject_secret, admission.grant.organisation),
             siblings=lambda: self._admissions.book.siblings(admission.meter),
             from_client=decoder,
         )

@@ -13,7 +13,7 @@ from asyncssh.channel import SSHServerChannel
 from asyncssh.misc import TermModes, TermSize
 
 from sekisho.faults import Fault
-from sekisho.relay.ssh.ends import WRITE_HIGH, Inbox, Outlet
+from sekisho.relay.ssh.ends import ChannelEnd
 
 REFUSED_STATUS: Final = 1
 # Every OpenSSH of a distribution sends these unasked; they are ignored without a record.
@@ -40,14 +40,13 @@ class Host(Protocol):
         ...
 
 
-class ClientSession(asyncssh.SSHServerSession[bytes]):
+class ClientSession(ChannelEnd, asyncssh.SSHServerSession[bytes]):
     """The client's side of one session channel: a `Terminal`, once a shell was asked for."""
 
     def __init__(self, host: Host) -> None:
+        super().__init__()
         self._host = host
-        self._inbox = Inbox()
-        self._outlet = Outlet()
-        self._channel: asyncssh.SSHServerChannel[bytes] | None = None
+        self._shell: asyncssh.SSHServerChannel[bytes] | None = None
         self._refusal: Fault | None = None
         self.on_resize: Callable[[int, int], None] | None = None
         self.status: Callable[[], int] = lambda: 255
@@ -57,9 +56,8 @@ class ClientSession(asyncssh.SSHServerSession[bytes]):
     # -- asyncssh -----------------------------------------------------------------------------------------------
 
     def connection_made(self, chan: "asyncssh.SSHServerChannel[bytes]") -> None:
-        self._channel = chan
-        chan.set_write_buffer_limits(high=WRITE_HIGH)
-        self._inbox.attach(chan)
+        self._shell = chan
+        self.attached(chan)
 
     def pty_requested(self, term_type: str, term_size: TermSize, term_modes: TermModes) -> bool:
         self.term = term_type[:64] or "dumb"
@@ -101,44 +99,24 @@ class ClientSession(asyncssh.SSHServerSession[bytes]):
     def eof_received(self) -> bool:
         return True  # the shell goes on until it ends by itself, as with OpenSSH
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._inbox.end()
-        self._outlet.resume()
-
-    def pause_writing(self) -> None:
-        self._outlet.pause()
-
-    def resume_writing(self) -> None:
-        self._outlet.resume()
-
     # -- relay.terminal.session.Terminal ------------------------------------------------------------------------
 
-    async def read(self) -> bytes:
-        return await self._inbox.get()
-
-    def write(self, data: bytes) -> None:
-        if self._channel is not None and not self._channel.is_closing():
-            self._channel.write(data)
-
-    async def drain(self) -> None:
-        await self._outlet.drain()
-
     def close(self) -> None:
-        if self._channel is not None and not self._channel.is_closing():
-            self._channel.exit(self.status())
+        if self._shell is not None and not self._shell.is_closing():
+            self._shell.exit(self.status())
         self._inbox.end()
 
     # -- the door -----------------------------------------------------------------------------------------------
 
     def refuse(self, fault: Fault) -> None:
         """Say why nothing was opened, and end the channel."""
-        if self._channel is not None and not self._channel.is_closing():
+        if self._shell is not None and not self._shell.is_closing():
             words = self._host.words(fault)
             if self.term:
-                self._channel.write(words)
+                self._shell.write(words)
             else:
-                self._channel.write_stderr(words)
-            self._channel.exit(REFUSED_STATUS)
+                self._shell.write_stderr(words)
+            self._shell.exit(REFUSED_STATUS)
         self._inbox.end()
 
 

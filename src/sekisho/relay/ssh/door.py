@@ -7,7 +7,6 @@ tasks of the door's task group; connections are asyncssh's.
 """
 
 import asyncio
-import hmac
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +15,7 @@ import asyncssh
 import structlog
 
 from sekisho.faults import Fault, Language
+from sekisho.gate.budget import subject_key
 from sekisho.gate.tickets import PublishedLog
 from sekisho.ledger import Ledger, Recorded
 from sekisho.people.accounts import find_holder
@@ -273,7 +273,7 @@ class SshDoor:
             admission,
             recording,
             self._ledger,
-            subject_key=self._subject_key(admission.grant.organisation),
+            subject_key=subject_key(self._subject_secret, admission.grant.organisation),
             siblings=lambda: self._admissions.book.siblings(admission.meter),
             day=await self._volumes.of(admission.grant.person),
             width=width,
@@ -292,9 +292,6 @@ class SshDoor:
             return await terminal.run(shell, session)
         finally:
             await shell.closed_within(_LINGER_SECONDS)
-
-    def _subject_key(self, organisation: str) -> bytes:
-        return hmac.digest(self._subject_secret, b"subject key v1 " + organisation.encode(), "sha256")
 
     # -- facts --------------------------------------------------------------------------------------------------
 

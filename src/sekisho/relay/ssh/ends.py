@@ -86,6 +86,44 @@ class Outlet:
             await asyncio.shield(self._full)
 
 
+class ChannelEnd:
+    """What both ends are: a channel that is read as fast as a session takes it, and written as fast as it goes on.
+
+    Stands before asyncssh's session class among the bases: what that calls back is answered here."""
+
+    def __init__(self) -> None:
+        self._inbox = Inbox()
+        self._outlet = Outlet()
+        self._channel: SSHChannel[bytes] | None = None
+
+    def attached(self, channel: "SSHChannel[bytes]") -> None:
+        self._channel = channel
+        channel.set_write_buffer_limits(high=WRITE_HIGH)
+        self._inbox.attach(channel)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._inbox.end()
+        self._outlet.resume()
+
+    def pause_writing(self) -> None:
+        self._outlet.pause()
+
+    def resume_writing(self) -> None:
+        self._outlet.resume()
+
+    # -- relay.terminal.session.Terminal ------------------------------------------------------------------------
+
+    async def read(self) -> bytes:
+        return await self._inbox.get()
+
+    def write(self, data: bytes) -> None:
+        if self._channel is not None and not self._channel.is_closing():
+            self._channel.write(data)
+
+    async def drain(self) -> None:
+        await self._outlet.drain()
+
+
 async def open_shell(
     admission: Admission,
     width: int,
@@ -111,22 +149,20 @@ async def open_shell(
     return shell
 
 
-class TargetShell(asyncssh.SSHClientSession[bytes]):
+class TargetShell(ChannelEnd, asyncssh.SSHClientSession[bytes]):
     """A shell in a terminal on a target: an `Upstream`. Made by `open_shell`."""
 
     def __init__(self, connection: asyncssh.SSHClientConnection) -> None:
+        super().__init__()
         self._connection = connection
-        self._inbox = Inbox()
-        self._outlet = Outlet()
-        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self._shell: asyncssh.SSHClientChannel[bytes] | None = None
         self.status = 255  # what `ssh` itself exits with when a connection breaks
 
     # -- asyncssh -----------------------------------------------------------------------------------------------
 
     def connection_made(self, chan: "asyncssh.SSHClientChannel[bytes]") -> None:
-        self._channel = chan
-        chan.set_write_buffer_limits(high=WRITE_HIGH)
-        self._inbox.attach(chan)
+        self._shell = chan
+        self.attached(chan)
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         self._inbox.put(data)
@@ -137,31 +173,11 @@ class TargetShell(asyncssh.SSHClientSession[bytes]):
     def eof_received(self) -> bool:
         return False
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._inbox.end()
-        self._outlet.resume()
-
-    def pause_writing(self) -> None:
-        self._outlet.pause()
-
-    def resume_writing(self) -> None:
-        self._outlet.resume()
-
     # -- relay.terminal.session.Upstream ------------------------------------------------------------------------
 
-    async def read(self) -> bytes:
-        return await self._inbox.get()
-
-    def write(self, data: bytes) -> None:
-        if self._channel is not None and not self._channel.is_closing():
-            self._channel.write(data)
-
-    async def drain(self) -> None:
-        await self._outlet.drain()
-
     def resize(self, width: int, height: int) -> None:
-        if self._channel is not None and not self._channel.is_closing():
-            self._channel.change_terminal_size(width, height)
+        if self._shell is not None and not self._shell.is_closing():
+            self._shell.change_terminal_size(width, height)
 
     def close(self) -> None:
         self._connection.close()

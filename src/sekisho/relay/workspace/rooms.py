@@ -37,7 +37,7 @@ import structlog
 from sqlalchemy import or_, select
 
 from sekisho.faults import Fault
-from sekisho.gate.budget import SCOPE_NAMES, Shortage, subject_id
+from sekisho.gate.budget import SCOPE_NAMES, Shortage, subject_id, subject_key
 from sekisho.gate.decide import DESKTOP, INNER, LOOK, TAKEOUT, UPLOAD, WORKSPACE
 from sekisho.gate.facts import BudgetLeased
 from sekisho.gate.policies import read_policy
@@ -426,7 +426,7 @@ class Workspaces:
         return self._folder / hashlib.sha256(ticket.encode()).hexdigest()[:32]
 
     def _subject_key(self, organisation: str) -> bytes:
-        return hmac.digest(self._secret, b"subject key v1 " + organisation.encode(), "sha256")
+        return subject_key(self._secret, organisation)
 
     async def _spend(self, admission: Admission, look: Look) -> int:
         """How many characters of it nobody can read. Raises Fault OVER_LIMIT, and then the page is not shown."""
