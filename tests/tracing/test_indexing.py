@@ -9,7 +9,7 @@ from sekisho.demo.population import load, organisations
 from sekisho.demo.population.columns import CUSTOMERS
 from sekisho.demo.servers import postgres_server
 from sekisho.faults import Fault
-from sekisho.gate.budget import subject_id
+from sekisho.gate.budget import subject_id, subject_key
 from sekisho.ledger import KeyRing, Ledger
 from sekisho.register.catalogue import Dataset, Target
 from sekisho.register.facts import ColumnEntry, TableEntry
@@ -17,7 +17,7 @@ from sekisho.relay.facts import SessionClosed, SessionOpened
 from sekisho.trace.cases import run_case, sessions_shown
 from sekisho.trace.facts import DatasetIndexed
 from sekisho.trace.faults import NO_SUBJECT, TARGET_UNREADABLE
-from sekisho.trace.indexing import gather_sessions, index_dataset, index_listing, subject_key
+from sekisho.trace.indexing import gather_sessions, index_dataset, index_listing
 from sekisho.trace.intake import read_content, read_list
 from sekisho.trace.keys import TraceKeys
 from sekisho.trace.registry import Registry

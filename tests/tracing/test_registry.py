@@ -10,9 +10,9 @@ import pytest
 from pyroaring import BitMap, BitMap64
 
 from sekisho.faults import Fault
-from sekisho.gate.budget import subject_id
+from sekisho.gate.budget import subject_id, subject_key
 from sekisho.trace.faults import ALTERED, ERASED, NO_REGISTRY, WRONG_KEY
-from sekisho.trace.indexing import subject_key, subjects_of
+from sekisho.trace.indexing import subjects_of
 from sekisho.trace.keys import TraceKeys
 from sekisho.trace.parts import EXACT, Fingerprinter, Lines
 from sekisho.trace.registry import LIST, Registry

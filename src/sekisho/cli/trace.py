@@ -6,6 +6,7 @@ a state folder is a case on record, opened before the key is used. `link` and `r
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import click
 from sekisho.cli.options import STATE
 from sekisho.faults import Language, preferred_language
 from sekisho.ledger import Ledger
-from sekisho.service.service import DOOR_SECRET, LOG, open_ledger
+from sekisho.service.service import DOOR_SECRET, LOG, TRACE_KEYS, open_ledger
 from sekisho.service.settings import read_settings
 from sekisho.trace.answer import Answer, answer_of
 from sekisho.trace.cases import list_cases, openings_of, read_case, repeat_case, run_case, sessions_shown
@@ -71,6 +72,22 @@ _SAYS: Final[dict[str, dict[Language, str]]] = {
         "ja": "  {name}: {item}  ({confidence:.0%}) {reason}",
     },
     "confirm": {"en": "Look the list up with these columns?", "ja": "この列の解釈で照会しますか?"},
+    "canary": {
+        "en": "  copy {copy} ({organisation}): {found} of {planted} canaries",
+        "ja": "  写し {copy} ({organisation}): 監視用人物 {planted}人のうち{found}人",
+    },
+    "favoured": {
+        "en": "    columns and number of rows speak for {favoured}",
+        "ja": "    列と行数からは {favoured} が有力です",
+    },
+    "copied": {
+        "en": "The list is consistent with a copy that was taken out:",
+        "ja": "このリストは、持ち出された次の写しと整合します:",
+    },
+    "split": {
+        "en": "{holders} shares, shown once; any two open the key. The master key is no file any more.",
+        "ja": "分割鍵{holders}人分を一度だけ表示しました。2人分で鍵が開きます。マスター鍵のファイルは削除しました。",
+    },
     "case": {"en": "Case {case}, answer {sha256}", "ja": "案件 {case}、結果 {sha256}"},
     "passed": {
         "en": "The list is consistent with {sessions} session(s):",
@@ -355,6 +372,58 @@ def erase(organisation: str, state: Path, keys: Path, master: Path | None, by: s
     _say("erased", files=_with_ledger(state, destroy))
 
 
+@trace.group()
+def key() -> None:
+    """The trace key: handed out in shares, of which two open it at the console."""
+
+
+@key.command()
+@click.option("--holder", "holders", multiple=True, required=True, metavar="PERSON", help="Who gets a share.")
+@click.option(
+    "--keys", type=click.Path(path_type=Path), help="The folder of the key, unless it is the console's own."
+)
+@click.option(
+    "--share", "shares", multiple=True, help="Two former shares, where the master key is no file any more."
+)
+@STATE
+@_MASTER
+@_BY
+def split(
+    holders: tuple[str, ...],
+    keys: Path | None,
+    shares: tuple[str, ...],
+    state: Path,
+    master: Path | None,
+    by: str,
+) -> None:
+    """Make shares of the master key, one for each HOLDER, and remove the master key. Shares are shown once."""
+    from sekisho.trace.release import join_key, record_split
+
+    folder = keys or state / TRACE_KEYS
+    file = master or folder / "master.key"
+    if shares:
+        try:
+            secret = join_key(shares)
+        except ValueError as error:
+            raise click.UsageError(f"--share: {error}") from error
+    elif file.exists():
+        TraceKeys.open(folder, master=master)  # refuses a file that others can read
+        secret = file.read_bytes()
+    else:
+        if (folder / "fingerprint.sealed").exists():
+            raise click.UsageError(f"{file} is gone: give two shares with --share")
+        secret = os.urandom(32)
+    made = _with_ledger(state, lambda ledger: record_split(ledger, folder, secret, holders, by=by))
+    for person, share in made.items():
+        click.echo(f"{person}\t{share}")
+    if file.exists():
+        with file.open("r+b") as opened:
+            opened.write(os.urandom(32))
+            os.fsync(opened.fileno())
+        file.unlink()
+    _say("split", error=True, holders=len(made))
+
+
 @trace.command()
 @click.argument("first", type=click.Path(exists=True, path_type=Path))
 @click.argument("second", type=click.Path(exists=True, path_type=Path))
@@ -431,7 +500,7 @@ def _show(answer: Answer, shown: dict[str, tuple[Any, str, str, int]], *, as_jso
         return
     coverage = answer.coverage
     _say(
-        answer.verdict,
+        "copied" if answer.canaries and not answer.sessions else answer.verdict,
         sessions=len(answer.sessions) if answer.verdict == "passed" else coverage.sessions,
         datasets=len(coverage.datasets),
     )
@@ -442,6 +511,10 @@ def _show(answer: Answer, shown: dict[str, tuple[Any, str, str, int]], *, as_jso
             _say("held", opened=f"{opened:%Y-%m-%d %H:%M %Z}", person=person, ticket=ticket)
         if one.ties:
             _say("tie", ties=", ".join(one.ties))
+        if one.favoured:
+            _say("favoured", favoured=one.favoured)
+    for hit in answer.canaries:
+        _say("canary", **_fields(hit))
     for doubt in answer.doubts[:5]:
         _say("lead", **_fields(doubt))
     for client in answer.clients:
