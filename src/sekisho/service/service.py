@@ -372,6 +372,15 @@ async def _listen(serve: Callable[[str, int], Awaitable[None]], address: str) ->
         raise Fault(CANNOT_LISTEN, address=address, reason=error.strerror) from error
 
 
+def relying_of(settings: Settings, port: int) -> Relying:
+    """A passkey belongs to a host name, never to an address (WebAuthn 5.1.2): the first name of the settings that is
+    one."""
+    hosts = [name for name in settings.names if not name.replace(".", "").isdigit() and ":" not in name] or [
+        "localhost"
+    ]
+    return Relying(hosts[0], [f"https://{name}{'' if port == 443 else f':{port}'}" for name in hosts])
+
+
 def _house(
     ledger: Ledger,
     state: Path,
@@ -386,14 +395,10 @@ def _house(
     port: int,
     openid: Callable[[str, Throttle], tuple[OpenIdDesk, ...]],
 ) -> House:
-    """What the console is given. A passkey belongs to a host name, never to an address (WebAuthn 5.1.2): the first
-    name of the settings that is one."""
-    hosts = [name for name in settings.names if not name.replace(".", "").isdigit() and ":" not in name] or [
-        "localhost"
-    ]
+    """What the console is given."""
     throttle = Throttle(time.time)
-    origins = [f"https://{name}{'' if port == 443 else f':{port}'}" for name in hosts]
-    takeouts = TakeoutDesk(ledger, state / LOG, key, Relying(hosts[0], origins))
+    relying = relying_of(settings, port)
+    takeouts = TakeoutDesk(ledger, state / LOG, key, relying)
     packages = Packages(state / TAKEOUTS)
     traces = TraceDesk(
         ledger, state / TRACE, state / TRACE_LISTS, KeyDesk(ledger, state / TRACE_KEYS), secret=secret
@@ -409,14 +414,14 @@ def _house(
         key=key,
         confirms=remembering(published.confirms),
         login=LoginDesk(ledger, secret, throttle=throttle),
-        passkeys=PasskeyDesk(ledger, rp_id=hosts[0], origins=origins, throttle=throttle),
+        passkeys=PasskeyDesk(ledger, rp_id=relying.rp_id, origins=relying.origins, throttle=throttle),
         links=LinkDesk(ledger, throttle=throttle),
         sessions=Sessions(ledger),
         tokens=ApiTokens(ledger, SCOPES),
         unconfirmed=Challenges(time.time),
         notices=Notices(ledger, house=len(settings.notify.alarms)),
-        url=origins[0],
-        openid=openid(origins[0], throttle),
+        url=relying.origins[0],
+        openid=openid(relying.origins[0], throttle),
         browser=browser,
         recordings=recordings,
         rooms=rooms,
