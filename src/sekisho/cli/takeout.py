@@ -1,7 +1,8 @@
 """`sekisho take-out`: what was asked to leave, and whether it left as its approvals allow.
 
 `verify` and `document` need the log's folder only: no database, no state folder, no network. `share` and `open` run at
-an approver's and at the recipient's, and need no checkpoint. What speaks to a running one is in `takeout_line`.
+an approver's and at the recipient's, and need no checkpoint. What speaks to a running one is in `takeout_line`,
+custody in `takeout_custody`.
 """
 
 import sys
@@ -10,6 +11,7 @@ from typing import Final
 
 import click
 
+from sekisho.cli.takeout_custody import CUSTODY_COMMANDS
 from sekisho.cli.takeout_line import COMMANDS
 from sekisho.evidence.note import parse_key
 from sekisho.evidence.policy import Policy
@@ -56,7 +58,7 @@ def take_out() -> None:
     """Files that leave: what was asked, who signed."""
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, *CUSTODY_COMMANDS):
     take_out.add_command(_command)
 
 

@@ -60,7 +60,7 @@ class Deliveries:
         released = await self._desk.released(takeout)
         self._check_channel(released, "sftp")
         place = await destinations.find(self.ledger, "sftp", released.asked.medium)
-        key = sftp.own_key(self._folder / "sftp.key")
+        key = sftp.own_key(self._folder / sftp.OWN_KEY)
         async with self.attempt(released, "sftp", place.signed_as, by=by) as (attempt, done):
             confirmed = await sftp.push(attempt.parcel, place.server, key)
             return await done(confirmed)

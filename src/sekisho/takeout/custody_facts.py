@@ -163,3 +163,14 @@ class CustodyAlarmed(Fact):
     requester: str
     approved: int
     found: int
+
+
+@fact("takeout.copies_compared", version=1)
+class CopiesCompared(Fact):
+    """A found list was held against the marks of copies: `sha256` and `rows` are the list's, `asked` is how many copies
+    it could have shown, `named` are the take-outs whose copies it comes from."""
+
+    sha256: str
+    rows: int
+    asked: int
+    named: tuple[str, ...]

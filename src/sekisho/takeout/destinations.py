@@ -7,6 +7,7 @@ delivered to the new place.
 
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +30,7 @@ _NAMES: Final = (
     "takeout.destination_approved",
     "takeout.destination_removed",
 )
+_MOST: Final = 10_000
 _SERIAL: Final = re.compile(r"[\w.:-]{4,128}")
 
 
@@ -158,12 +160,18 @@ async def read(ledger: Ledger, destination: str) -> Destination:
     return Destination(destination, fact_, proposed.by, proposed.leaf_hash.hex(), case, lacking, removed)
 
 
+async def every(ledger: Ledger) -> list[Destination]:
+    """Every place that was ever proposed by somebody who may."""
+    found = []
+    for recorded in await ledger.facts(0, _MOST, names=_NAMES[:1]):
+        with suppress(Fault):
+            found.append(await read(ledger, recorded.about))
+    return found
+
+
 async def find(ledger: Ledger, channel: str, signed_as: str) -> Destination:
     """The registered place of this address. Raises Fault UNKNOWN_DESTINATION."""
-    for recorded in await ledger.facts(0, 1_000, names=_NAMES[:1]):
-        proposed = recorded.typed()
-        if isinstance(proposed, DestinationProposed) and proposed.channel == channel:
-            found = await read(ledger, proposed.destination)
-            if found.registered and found.signed_as == signed_as:
-                return found
+    for one in await every(ledger):
+        if one.proposed.channel == channel and one.registered and one.signed_as == signed_as:
+            return one
     raise Fault(UNKNOWN_DESTINATION, destination=signed_as[:120])

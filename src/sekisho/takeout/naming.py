@@ -14,8 +14,12 @@ import msgspec
 from sqlalchemy import select
 
 from sekisho.faults import Fault
+from sekisho.gate.duties import Act, Case, Part, may
+from sekisho.gate.refusal import Refusal
+from sekisho.gate.tickets import require_standing
 from sekisho.ledger import Erased, Ledger
 from sekisho.takeout.copies import LEAST, Record
+from sekisho.takeout.custody_facts import CopiesCompared
 from sekisho.takeout.custody_tables import takeout_copies
 from sekisho.takeout.variants import plain
 from sekisho.takeout.watermark import (
@@ -49,8 +53,31 @@ class Candidate:
     planted: int
 
     @property
+    def by_mark(self) -> bool:
+        return self.strength >= NAMED
+
+    @property
     def named(self) -> bool:
-        return self.strength >= NAMED or self.canaries > 0
+        return self.by_mark or self.canaries > 0
+
+
+async def compared(ledger: Ledger, master: bytes, listing: Listing, *, by: str) -> tuple[Candidate, ...]:
+    """`who`, for a person whose asking is put on record, and what came of it. Raises Fault for who may not: the
+    question is one of attribution."""
+    standing = await require_standing(ledger, by)
+    allowed = (may(Act.ATTRIBUTION, part, standing.actor, Case()) for part in (Part.REQUEST, Part.APPROVE))
+    answers = list(allowed)
+    if all(isinstance(one, Refusal) for one in answers):
+        raise next(one for one in answers if isinstance(one, Refusal)).fault()
+    found = await who(ledger, master, listing)
+    fact = CopiesCompared(
+        sha256=listing.sha256,
+        rows=listing.rows,
+        asked=len(found),
+        named=tuple(one.takeout for one in found if one.named),
+    )
+    await ledger.record(fact, by=by, about=by)
+    return found
 
 
 async def who(ledger: Ledger, master: bytes, listing: Listing) -> tuple[Candidate, ...]:

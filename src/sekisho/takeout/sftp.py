@@ -19,6 +19,7 @@ from sekisho.takeout.custody_faults import DELIVERY_FAILED
 from sekisho.takeout.destinations import Server
 from sekisho.takeout.parcel import Parcel
 
+OWN_KEY: Final = "sftp.key"
 OPEN_SECONDS: Final = 30.0
 IDLE_SECONDS: Final = 120.0
 _CHUNK: Final = 1 << 18
