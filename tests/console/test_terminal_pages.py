@@ -505,4 +505,4 @@ async def test_a_right_to_watch_ends_after_an_hour(house: Scene, shells: list[Sh
     with pytest.raises(Fault):  # an approval that only the database knows is none
         await watch(1, unpublished)
     with pytest.raises(TypeError):
-        View(recording.recording, "mori", request, None, object())
+        View(recording.recording, "mori", request, 0, None, object())

@@ -112,6 +112,7 @@ class SocketTerminal:
         self._taken, self._sent = asyncio.Event(), asyncio.Event()
         self._resized: Callable[[int, int], None] | None = None
         self._on_close: Callable[[], None] = lambda: None
+        self._on_said: Callable[[bytes], None] | None = None
 
     # -- for the session --------------------------------------------------------------------------------------------
 
@@ -150,6 +151,10 @@ class SocketTerminal:
         if self._closed:
             call()
 
+    def when_said(self, call: Callable[[bytes], None]) -> None:
+        """Give this each text message, instead of taking it for the window's size; DecodeError ends the socket."""
+        self._on_said = call
+
     def opened(self, admission: Admission, recording: Recording, resized: Callable[[int, int], None]) -> None:
         self._resized = resized
         self.tell(opened=admission.session, recording=recording.recording)
@@ -181,7 +186,7 @@ class SocketTerminal:
                 receiving.cancel()
                 await asyncio.wait([sending], timeout=_LAST_SECONDS)
                 sending.cancel()
-                with suppress(RuntimeError, OSError):
+                with suppress(RuntimeError, OSError, WebSocketDisconnect):
                     await self._socket.close(1000)
 
     async def _receive(self) -> None:
@@ -197,10 +202,14 @@ class SocketTerminal:
                     self._taken.clear()
                     await self._taken.wait()
                 continue
+            said = (message.get("text") or "").encode()
             try:
-                size = msgspec.json.decode(message.get("text") or b"", type=_Size)
+                if self._on_said is not None:
+                    self._on_said(said)
+                    continue
+                size = msgspec.json.decode(said, type=_Size)
             except msgspec.DecodeError:
-                self.refused(Fault(faults.BAD_INPUT, reason="size"))
+                self.refused(Fault(faults.BAD_INPUT, reason="message"))
                 break
             if self._resized is not None:
                 self._resized(size.width, size.height)

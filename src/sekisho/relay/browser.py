@@ -8,11 +8,11 @@ the door that is asked for ("ssh", "workspace", "desktop"); `openers` says how e
 """
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from sekisho.faults import Fault
+from sekisho.gate.budget import subject_key
 from sekisho.ledger import Ledger
 from sekisho.people.identity import Authenticated
 from sekisho.relay import faults
@@ -61,6 +61,7 @@ class BrowserDoor:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
+        self.mark_key: Final = mark_key(subject_secret)
         self.openers: Final[dict[str, Opener]] = {}
         self.desktop: DesktopOpener | None = None
 
@@ -137,15 +138,13 @@ class BrowserDoor:
         self, admission: Admission, recording: Recording, kind: str, width: int, height: int
     ) -> TerminalSession | DesktopSession:
         if kind == DESKTOP:
-            return DesktopSession(admission, recording, self._ledger, mark_key(self._subject_secret))
+            return DesktopSession(admission, recording, self._ledger, self.mark_key)
         grant = admission.grant
         return TerminalSession(
             admission,
             recording,
             self._ledger,
-            subject_key=hmac.digest(
-                self._subject_secret, b"subject key v1 " + grant.organisation.encode(), "sha256"
-            ),
+            subject_key=subject_key(self._subject_secret, grant.organisation),
             siblings=lambda: self._admissions.book.siblings(admission.meter),
             day=await self._volumes.of(grant.person),
             width=width,

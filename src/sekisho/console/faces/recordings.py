@@ -29,7 +29,8 @@ from sekisho.faults import Fault
 from sekisho.gate.duties import Act, Actor, Case, Doing, Part, may
 from sekisho.gate.refusal import Refusal
 from sekisho.gate.tickets import require_standing
-from sekisho.relay.record.faults import NO_RECORDING
+from sekisho.relay.record.facts import DESKTOP
+from sekisho.relay.record.faults import NO_RECORDING, NO_TEXT
 from sekisho.relay.record.frames import Broken
 from sekisho.relay.record.reading import (
     NOTICES,
@@ -56,7 +57,7 @@ from sekisho.wire.asciicast.cast import CastEncoder, Event, Header
 
 face: Final = Face("sessions")
 _Viewer = Annotated[Viewer, Depends(Needs("sessions", Page.RECORDINGS))]
-_LOOK_AGAIN_SECONDS: Final = 5.0  # how long a view goes on after its right ended, at most
+LOOK_AGAIN_SECONDS: Final = 5.0  # how long a view goes on after its right ended, at most
 _STEP: Final = 200  # events that are made lines of in one turn
 
 
@@ -160,7 +161,7 @@ def _line(row: Row[Any], person: Someone, organisation: Organisation) -> Recordi
     )
 
 
-async def _find(house: House, viewer: Viewer, recording: str) -> tuple[RecordingLine, Account]:
+async def find_recording(house: House, viewer: Viewer, recording: str) -> tuple[RecordingLine, Account]:
     """Raises Fault NO_RECORDING, also for one of a client organisation that is not the viewer's to see."""
     query = of_organisations(select(recordings), recordings.c.organisation, _organisations(viewer))
     async with house.ledger.read() as connection:
@@ -175,7 +176,7 @@ async def _find(house: House, viewer: Viewer, recording: str) -> tuple[Recording
 @face.shows("/recordings/{recording}", "recording.html")
 async def read_recording(house: HouseDep, viewer: _Viewer, recording: str) -> RecordingView:
     """One recording, held against the ledger, and the requests to watch it."""
-    line, account = await _find(house, viewer, recording)
+    line, account = await find_recording(house, viewer, recording)
     live = house.recordings.find(recording) is not None
     personal = await shows_personal_data(house.ledger, account, house.confirms)
     requests = await read_requests(house.ledger, recording, house.confirms)
@@ -258,7 +259,7 @@ async def ask(
 ) -> RedirectResponse:
     """Ask to watch. Somebody else decides."""
     require(Page.RECORDINGS, viewer)
-    _, account = await _find(house, viewer, recording)
+    _, account = await find_recording(house, viewer, recording)
     await ask_to_watch(house.ledger, account.opened, viewer.account, reason.strip())
     return back_to(f"/recordings/{recording}")
 
@@ -269,7 +270,7 @@ async def approve(
 ) -> RedirectResponse:
     """Let somebody else watch, for an hour."""
     require(Page.RECORDINGS, viewer)
-    _, account = await _find(house, viewer, recording)
+    _, account = await find_recording(house, viewer, recording)
     await approve_watching(house.ledger, account.opened, request, viewer.account)
     return back_to(f"/recordings/{recording}")
 
@@ -288,7 +289,7 @@ class PlayView(BaseModel):
 
 
 async def read_play(house: HouseDep, viewer: _Viewer, recording: str) -> PlayView:
-    line, account = await _find(house, viewer, recording)
+    line, account = await find_recording(house, viewer, recording)
     running = house.recordings.find(recording)
     return PlayView(
         line=line,
@@ -302,7 +303,7 @@ async def read_play(house: HouseDep, viewer: _Viewer, recording: str) -> PlayVie
 face.part("/recordings/{recording}/play", "play.html", read_play)
 
 
-async def _view(house: House, viewer: Viewer, account: Account, *, live: bool) -> View:
+async def view_of(house: House, viewer: Viewer, account: Account, *, live: bool) -> View:
     """Let the viewer watch; recorded before anything is shown. Raises Fault."""
     return await open_view(
         house.ledger,
@@ -318,16 +319,18 @@ async def _view(house: House, viewer: Viewer, account: Account, *, live: bool) -
 @face.pages.get("/recordings/{recording}/cast")
 async def read_cast(house: HouseDep, viewer: _Viewer, recording: str) -> StreamingResponse:
     """The recording as asciicast v2, without what was typed, as far as it is what was recorded."""
-    _, account = await _find(house, viewer, recording)
+    _, account = await find_recording(house, viewer, recording)
+    if account.opened.kind == DESKTOP:
+        raise Fault(NO_TEXT, recording=recording)
     key = await data_key(house.ledger, account.opened)
-    await _view(house, viewer, account, live=False)
+    await view_of(house, viewer, account, live=False)
     found = await verify_recording(house.ledger, house.recordings.folder, recording)
     events = stored_events(house.recordings.folder, recording, key, found.sound)
-    events = merge(events, await _alerts(house, account), key=lambda event: event.at)
+    events = merge(events, await alerts_of(house, account), key=lambda event: event.at)
     return StreamingResponse(_cast(account, events), media_type="application/x-ndjson")
 
 
-async def _alerts(house: House, account: Account) -> list[Event]:
+async def alerts_of(house: House, account: Account) -> list[Event]:
     """The alerts of this session as marks to jump to; one that was raised after the end stands at the end."""
     query = select(alerts.c.detector, alerts.c.raised).where(alerts.c.session == account.opened.session)
     end = account.ended.milliseconds * 1000 if account.ended else 0
@@ -371,7 +374,7 @@ async def _cast(account: Account, events: Iterator[Event]) -> AsyncIterator[byte
 async def ask_for_pass(house: HouseDep, viewer: ActorDep, recording: str) -> SocketLeave:
     """Leave for one live view."""
     require(Page.RECORDINGS, viewer)
-    await _find(house, viewer, recording)
+    await find_recording(house, viewer, recording)
     return SocketLeave(socket_pass=give_pass(house, viewer, f"live {recording}"))
 
 
@@ -383,16 +386,18 @@ async def live_socket(socket: WebSocket, house: HouseDep, recording: str) -> Non
     viewer = visit.viewer
     try:
         require(Page.RECORDINGS, viewer)
-        _, account = await _find(house, viewer, recording)
+        _, account = await find_recording(house, viewer, recording)
         running = house.recordings.find(recording)
         if running is None:
             raise Fault(faults.NOT_LIVE, session=account.opened.session)
-        view = await _view(house, viewer, account, live=True)
+        if account.opened.kind == DESKTOP:
+            raise Fault(NO_TEXT, recording=recording)
+        view = await view_of(house, viewer, account, live=True)
     except Fault as fault:
         await refuse(socket, viewer, fault)
         return
     terminal = SocketTerminal(socket, viewer)
-    await terminal.run(_follow(house, running, view, terminal, partial(_still, socket, house)))
+    await terminal.run(_follow(house, running, view, terminal, partial(still_open, socket, house)))
 
 
 async def _follow(
@@ -412,7 +417,7 @@ async def _follow(
             await _show(terminal, event)
         while (view.until is None or house.now() < view.until) and await still():
             try:
-                async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
+                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
                     async for event in watcher:
                         await _show(terminal, event)
                 terminal.tell(ended="session")
@@ -422,7 +427,7 @@ async def _follow(
         terminal.tell(ended="right")
 
 
-async def _still(socket: WebSocket, house: House) -> bool:
+async def still_open(socket: WebSocket, house: House) -> bool:
     """Whether whoever watches is still logged in, and somebody to whom this page is open."""
     viewer = await find_viewer(socket, house)
     return viewer is not None and open_to(Page.RECORDINGS, viewer)

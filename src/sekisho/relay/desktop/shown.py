@@ -7,6 +7,7 @@ from typing import Final
 
 from sekisho.relay.desktop.mark import Mark
 from sekisho.relay.desktop.picture import Picture
+from sekisho.relay.terminal.session import Terminal
 from sekisho.wire.rfb.messages import Asked, Dropped, Key, Opened, Pointer
 from sekisho.wire.rfb.screen import ScreenSide
 from sekisho.wire.rfb.updates import Change
@@ -88,3 +89,24 @@ class Shown:
                 self._catch_up()
         took = time.monotonic() - begun
         return told, max(_FRAME_SECONDS, min(_REST * took, _LONGEST_REST))
+
+
+async def hear(shown: Shown, terminal: Terminal) -> None:
+    """Until the browser is gone: what it asks for is told by `tell_on`; keys and pointer go nowhere. Raises Fault."""
+    terminal.write(Shown.greeting())
+    while data := await terminal.read():
+        _, answers = shown.heard(data)
+        if answers:
+            terminal.write(answers)
+
+
+async def tell_on(shown: Shown, terminal: Terminal) -> None:
+    """Tell what a browser asks for, until cancelled."""
+    while True:
+        while not shown.wanted:
+            shown.wake.clear()
+            await shown.wake.wait()
+        told, rest = await shown.tell()
+        terminal.write(told)
+        await terminal.drain()
+        await asyncio.sleep(rest)

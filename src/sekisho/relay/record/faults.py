@@ -49,10 +49,10 @@ FELL_BEHIND = fault_kind(
     en="This view could not keep up with the session and ended; the recording is whole. Open the view again.",
     ja="表示がセッションに追い付かないため終了しました。録画は欠けていません。開き直してください。",
 )
-NOT_PLAYED = fault_kind(
+NO_TEXT = fault_kind(
     "SEK-RECD-009",
-    en="The recording {recording} is of a desktop, which cannot be played yet. Nothing was shown; the recording is "
-    "kept whole, and `sekisho record verify` checks it.",
-    ja="録画 {recording} はデスクトップの録画で、再生にはまだ対応していません。何も表示していません。"
-    "録画は完全に保管されており、`sekisho record verify` で検証できます。",
+    en="The recording {recording} is of a desktop, which is no text. Nothing was shown; watch it at the console, or "
+    "take pictures out of it with `sekisho record still`.",
+    ja="録画 {recording} はデスクトップの録画で、文字の録画ではありません。何も表示していません。コンソールで再生するか、"
+    "`sekisho record still` で静止画を書き出してください。",
 )

@@ -163,15 +163,40 @@ async def data_key(ledger: Ledger, opened: RecordOpened) -> bytes:
     return key
 
 
-def stored_events(folder: Path, recording: str, key: bytes, until: int) -> Iterator[Event]:
-    """The events in the first `until` stored bytes. Raises Broken, OSError."""
-    opener = Opener(key, recording)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a frame of a stored recording begins."""
+
+    frame: int
+    offset: int
+
+
+def stored_events(
+    folder: Path, recording: str, key: bytes, until: int, start: Place | None = None
+) -> Iterator[Event]:
+    """The events in the first `until` stored bytes, or those from a place on. Raises Broken, OSError."""
+    for _, event in placed_events(folder, recording, key, until, start):
+        yield event
+
+
+def placed_events(
+    folder: Path, recording: str, key: bytes, until: int, start: Place | None = None
+) -> Iterator[tuple[Place, Event]]:
+    """The same, and where each event's frame begins."""
+    opener = (
+        Opener(key, recording)
+        if start is None
+        else Opener(key, recording, first=start.frame, offset=start.offset)
+    )
     with path_of(folder, recording).open("rb") as file:
         file.seek(opener.offset)
         left = until - opener.offset
+        place = Place(opener.frames, opener.offset)
         while left > 0 and (chunk := file.read(min(_READ, left))):
             left -= len(chunk)
-            yield from opener.feed(chunk)
+            for event in opener.feed(chunk):
+                yield place, event
+                place = Place(opener.frames, opener.offset)
 
 
 async def verify_recording(

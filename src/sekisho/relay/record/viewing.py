@@ -16,7 +16,7 @@ from sekisho.gate.tickets import require_standing
 from sekisho.ledger import Ledger, Recorded
 from sekisho.relay.facts import SessionClosed
 from sekisho.relay.record.facts import DESKTOP, RecordClosed, RecordOpened, ViewApproved, ViewAsked, Watched
-from sekisho.relay.record.faults import NEEDS_APPROVAL, NO_REQUEST, NOT_PLAYED
+from sekisho.relay.record.faults import NEEDS_APPROVAL, NO_REQUEST
 from sekisho.relay.record.reading import Account
 
 RIGHT_LASTS: Final = timedelta(hours=1)
@@ -26,11 +26,13 @@ _MINT: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The proof that somebody may watch now, and that this is recorded; only `open_view` makes it."""
+    """The proof that somebody may watch now, and that this is recorded; only `open_view` makes it. `watched` is the
+    number of that fact: it names this view in the pictures that it shows."""
 
     recording: str
     person: str
     request: str
+    watched: int
     until: datetime | None  # None where no approval is needed
     mint: object
 
@@ -133,11 +135,8 @@ async def open_view(
     live: bool,
     way: str,
 ) -> View:
-    """Let somebody watch, and record it first. Raises Fault NEEDS_APPROVAL, or why this person never may; NOT_PLAYED
-    where it is no text, which is all that the views can show."""
+    """Let somebody watch, and record it first. Raises Fault NEEDS_APPROVAL, or why this person never may."""
     opened = account.opened
-    if opened.kind == DESKTOP:
-        raise Fault(NOT_PLAYED, recording=opened.recording)
     until: datetime | None = None
     request = ""
     if (refusal := await may_watch_alone(ledger, opened, actor)) is not None:
@@ -148,8 +147,8 @@ async def open_view(
             asked = await _good_request(ledger, opened.recording, actor.person, now, confirms)
             request, until = asked.request, asked.good_until()
     watched = Watched(recording=opened.recording, person=actor.person, request=request, live=live, way=way)
-    await ledger.record(watched, by=actor.person, about=opened.recording)
-    return View(opened.recording, actor.person, request, until, _MINT)
+    recorded = await ledger.record(watched, by=actor.person, about=opened.recording)
+    return View(opened.recording, actor.person, request, recorded.seq, until, _MINT)
 
 
 async def may_watch_alone(ledger: Ledger, opened: RecordOpened, actor: Actor) -> Refusal | None:
