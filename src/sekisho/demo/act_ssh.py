@@ -1,31 +1,50 @@
-"""The act over SSH: the same worker before the client's batch server, with OpenSSH's own programs."""
+"""The act over SSH: the same worker before the client's batch server, with OpenSSH's own programs; then where such work
+has its place, the ticket's workspace on the checkpoint."""
 
 import asyncio
+import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from sekisho.demo import callcentre
 from sekisho.demo.callcentre import ADMINISTRATOR, OPERATOR, SECOND_ADMINISTRATOR, WORKER
+from sekisho.demo.callcentre import TARGET as SYSTEM
 from sekisho.demo.clients import ClientRun, openssh
 from sekisho.demo.founding import Holding, add_dataset, add_ssh_target, ticket_request
 from sekisho.demo.population import Organisation
 from sekisho.demo.servers import SshServer, ssh_server
 from sekisho.demo.stage import Stage
+from sekisho.gate.decide import WORKSPACE
 from sekisho.gate.facts import Limits
+from sekisho.gate.policies import approve_policy, propose_policy, read_policy
 from sekisho.gate.tickets import approve_ticket
+from sekisho.ledger import Level
 from sekisho.people.facts import SshKeyAdded
 from sekisho.people.ssh_keys import key_name, read_public_key
+from sekisho.people.tokens import Token
 from sekisho.relay.ssh.authority import load_key, public_line
 from sekisho.service.service import SSH_AUTHORITY, SSH_HOST_KEY, Service
 
 TARGET: Final = "batch"
 _TICKET: Final = "T-0010"
+_IN_WORKSPACE: Final = "T-0011"
+_PULLED: Final = 40
 _PERSONS: Final = 60
+_LIMITS: Final = Limits(
+    session_persons=_PERSONS,
+    session_rows=1_000,
+    day_persons=1_000,
+    day_rows=10_000,
+    ticket_persons=500,
+    ticket_rows=5_000,
+    client_persons=1_000,
+    client_rows=20_000,
+)
 _SHELL: Final = (
     "env -i PATH=/usr/bin:/bin TERM=dumb LC_ALL=C.UTF-8 PS1=batch$\\  /bin/bash --norc --noprofile -i"
 )
@@ -85,6 +104,96 @@ class ActSsh:
         self._show(
             ("The whole list on the screen", "一覧を全部画面に出す"), "cat customers.csv", run, fact, ok
         )
+        await self._workspace()
+
+    # -- in the workspace ---------------------------------------------------------------------------------------
+
+    async def _workspace(self) -> None:
+        await self._found_workspace()
+        self._stage.heading(
+            "Where files have their place: the ticket's workspace", "ファイルを扱う場所: チケットの作業領域"
+        )
+        rooms = self._service.rooms
+        seat = Token(token="demo", person=WORKER, ticket=_IN_WORKSPACE, target=SYSTEM, expires=0)  # noqa: S106
+        query = f"SELECT customer_id, name, phone FROM {self._client.id}.customers LIMIT {_PULLED}"  # noqa: S608 (our own names)
+        pull = await rooms.pull(seat, "demo", query=query, to="customers.csv")
+        said = [json.loads(line) async for line in pull.lines(self._stage.language)]
+        self._step(
+            ("A pull into it is counted while it runs", "取り込みは実行中に数える"),
+            f'sekisho pull "SELECT … LIMIT {_PULLED}" --to customers.csv',
+            "\n".join(_progress(line, self._stage) for line in said[-3:]),
+            await self._last("workspace.pulled"),
+            said[-1].get("persons") == _PULLED,
+        )
+        file, page = await rooms.look(seat, "demo", "customers.csv", 0)
+        rows = [" | ".join(str(cell) for cell in row) for row in page.rows]
+        self._step(
+            ("A page of it shows masks", "ページを開くと伏せ字で表示される"),
+            "sekisho workspace look customers.csv",
+            "\n".join(rows[:3]),
+            await self._last("workspace.looked"),
+            file.size > 0 and "090-" not in "".join(rows),
+        )
+        tried = (
+            "import socket; print('rows', sum(1 for _ in open('customers.csv')) - 1); "
+            "socket.create_connection(('192.0.2.1', 443), 2)"
+        )
+        async with rooms.admitted(seat, "demo", WORKSPACE) as admission:
+            terminal = await rooms.shell(admission, ("python", "-c", tried), 200, 50)
+            shown = b""
+            while chunk := await terminal.read():
+                shown += chunk
+            terminal.close()
+        lines = shown.decode(errors="replace").splitlines()
+        self._step(
+            (
+                "A program there reads the file, and has no network",
+                "そこで動くプログラムはファイルを読めるが、通信できない",
+            ),
+            'python3 -c "print(rows of customers.csv); socket.create_connection(…)"',
+            "\n".join([*lines[:1], *lines[-1:]]),
+            await self._last("relay.session_closed"),
+            f"rows {_PULLED}" in lines and "unreachable" in lines[-1],
+        )
+        host, port = self._service.console
+        self._stage.table(
+            [
+                (
+                    self._stage.text("its page", "そのページ"),
+                    f"https://{host}:{port}/work/{_IN_WORKSPACE}/workspace",
+                )
+            ]
+        )
+
+    async def _found_workspace(self) -> None:
+        """A policy that lists the door, and a ticket for it."""
+        ledger = self._ledger
+        policy = (await read_policy(ledger)).policy
+        then = msgspec.structs.replace(policy, doors=(*policy.doors, WORKSPACE))
+        await propose_policy(ledger, "P-workspace", then, by=callcentre.APPROVER, reason="ファイルの調査")
+        await approve_policy(ledger, "P-workspace", by=callcentre.PRIVACY_OFFICER)
+        asked = ticket_request(
+            _IN_WORKSPACE,
+            WORKER,
+            organisation=self._client.id,
+            dataset=callcentre.dataset_of(self._client),
+            target=SYSTEM,
+            purpose="一覧の文字化けの調査",
+            limits=_LIMITS,
+        )
+        await ledger.record(msgspec.structs.replace(asked, door=WORKSPACE), by=WORKER, about=_IN_WORKSPACE)
+        await approve_ticket(ledger, _IN_WORKSPACE, callcentre.APPROVER)
+        await ledger.reached(await ledger.size() - 1, Level.PUBLISHED, 30)
+
+    def _step(self, title: tuple[str, str], asked: str, answer: str, fact: int | None, ok: bool) -> None:
+        self._stage.step(title, asked, answer, fact=fact, ok=ok and fact is not None)
+
+    async def _last(self, name: str) -> int | None:
+        size = await self._ledger.size()
+        found = await self._ledger.facts(max(0, size - 1000), 1000, names=[name])
+        return found[-1].seq if found else None
+
+    # -- over SSH -----------------------------------------------------------------------------------------------
 
     async def _found(self) -> None:
         """The server in the register, the worker's key, and a ticket for the door."""
@@ -117,16 +226,7 @@ class ActSsh:
             dataset=held.dataset,
             target=TARGET,
             purpose="夜間バッチが止まる件の調査",
-            limits=Limits(
-                session_persons=_PERSONS,
-                session_rows=1_000,
-                day_persons=1_000,
-                day_rows=10_000,
-                ticket_persons=500,
-                ticket_rows=5_000,
-                client_persons=1_000,
-                client_rows=20_000,
-            ),
+            limits=_LIMITS,
         )
         await ledger.record(msgspec.structs.replace(asked, door="ssh"), by=WORKER, about=_TICKET)
         await approve_ticket(ledger, _TICKET, callcentre.APPROVER)
@@ -161,3 +261,10 @@ class ActSsh:
         shown = (run.stdout + run.stderr).splitlines()
         answer = "\n".join(line for line in shown if ",090-" in line or "SEK-" in line)
         self._stage.step(title, asked, answer, fact=fact, ok=ok and fact is not None)
+
+
+def _progress(line: dict[str, Any], stage: Stage) -> str:
+    return stage.text(
+        "{rows:,} rows, {persons:,} persons, {bytes:,} bytes".format(**line),
+        "{rows:,} 行、{persons:,} 人、{bytes:,} バイト".format(**line),
+    )
