@@ -74,11 +74,11 @@ class Scene:
             await self.give_key(person)
         await self.register_recipient()
 
-    async def give_key(self, person: str) -> None:
+    async def give_key(self, person: str, *, by: str = "") -> None:
         key = asyncssh.generate_private_key("ssh-ed25519")
         line, _, blob = read_public_key(key.export_public_key().decode())
         added = SshKeyAdded(key=key_name(blob), person=person, public_key=line, label="")
-        await self.ledger.record(added, by=person, about=key_name(blob))
+        await self.ledger.record(added, by=by or person, about=key_name(blob))
         self.keys[person] = key
 
     async def register_recipient(self) -> None:
