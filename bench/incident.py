@@ -40,6 +40,8 @@ CLIENTS = 69
 POPULATION = 9_280_000
 START = int(datetime(2013, 6, 30, 15, tzinfo=UTC).timestamp() * 1e6)  # midnight in Japan before Monday
 STYLES = ("bulk", "slices", "crumbs", "drip", "padded", "ordered", "borrowed")
+TUNED = (1, 2, 3, 4)  # thresholds were chosen on these
+FRESH = (51, 52, 53, 54, 55, 56, 57, 58)  # … and never looked at on these
 STOLEN = 1_000_000_000  # refs of stolen rows begin here
 _ASKED = (10, 20, 30, 50, 100, 200, 300)
 
@@ -321,6 +323,11 @@ class Outcome:
     def badness(self) -> tuple[float, int]:
         return (1e9 if self.days is None else round(self.days, 1), self.persons)
 
+    @property
+    def said(self) -> str:
+        days = "never" if self.days is None else f"{self.days:.1f} days"
+        return f"{days:>10}, {self.persons:>9,} persons ({100 * self.persons / POPULATION:.3f} %)"
+
 
 @dataclass
 class Clean:
@@ -330,6 +337,14 @@ class Clean:
     seconds: float
     observations: int
     state: int
+
+    @property
+    def weekly(self) -> float:
+        return len(self.alarms) / self.weeks
+
+    @property
+    def per_thousand(self) -> float:
+        return 1000 * len(self.alarms) / self.sessions
 
 
 def days_of(
@@ -380,20 +395,19 @@ def stolen(seed: int, months: int, style: str, known: set[str], sensitivity: Sen
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.incident", description=__doc__)
     parser.add_argument("--months", type=int, default=MONTHS)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[*TUNED, *FRESH])
     parser.add_argument("--styles", nargs="+", default=list(STYLES), choices=STYLES)
     parser.add_argument("--alert-at", type=float, default=Sensitivity().alert_at)
     parser.add_argument("--false", action="store_true", help="print what the false alarms were")
     arguments = parser.parse_args()
     sensitivity = Sensitivity(alert_at=arguments.alert_at)
-    worst: dict[str, Outcome] = {}
-    weekly: list[float] = []
+    outcomes: dict[int, list[Outcome]] = {}
+    bases: dict[int, Clean] = {}
     for seed in arguments.seeds:
-        base = clean(seed, arguments.months, sensitivity)
-        weekly.append(len(base.alarms) / base.weeks)
+        base = bases[seed] = clean(seed, arguments.months, sensitivity)
         print(
-            f"seed {seed}: {len(base.alarms)} false alarms in {base.weeks:.0f} weeks: {weekly[-1]:.2f} a week, "
-            f"{1000 * len(base.alarms) / base.sessions:.1f} per 1,000 sessions; {base.observations:,} observations, "
+            f"seed {seed}: {len(base.alarms)} false alarms in {base.weeks:.0f} weeks: {base.weekly:.2f} a week, "
+            f"{base.per_thousand:.1f} per 1,000 sessions; {base.observations:,} observations, "
             f"{base.observations / base.seconds:,.0f} a CPU second; state {base.state} B a worker",
             flush=True,
         )
@@ -407,22 +421,38 @@ def main() -> None:
         for style in arguments.styles:
             outcome = stolen(seed, arguments.months, style, known, sensitivity)
             said = outcome.alarm.detector if outcome.alarm else "nothing"
-            days = "never" if outcome.days is None else f"{outcome.days:.1f} days"
-            print(f"    {style:9} {days:>10}, {outcome.persons:>9,} persons, first: {said}", flush=True)
-            before = worst.get(style)
-            if before is None or outcome.badness > before.badness:
-                worst[style] = outcome
-    print("\nworst of all seeds; what happened: 115 months, 9,280,000 persons")
-    reached = max(weekly) <= 2
-    for style, outcome in worst.items():
+            print(f"    {style:9} {outcome.said}, first: {said}", flush=True)
+            outcomes.setdefault(seed, []).append(outcome)
+    print("\nwhat happened: 115 months, 9,280,000 persons")
+    tuned = [seed for seed in arguments.seeds if seed in TUNED]
+    others = [seed for seed in arguments.seeds if seed not in TUNED]
+    reached = True
+    for title, seeds in (
+        ("seeds that thresholds were chosen on", tuned),
+        ("seeds that they were not", others),
+    ):
+        if seeds:
+            print(f"worst of {title} ({', '.join(map(str, seeds))}):")
+            reached = _worst([outcomes[seed] for seed in seeds], [bases[seed] for seed in seeds]) and reached
+    sys.exit(0 if reached else 1)
+
+
+def _worst(outcomes: list[list[Outcome]], bases: list[Clean]) -> bool:
+    reached = True
+    for several in zip(*outcomes, strict=True):
+        outcome = max(several, key=lambda one: one.badness)
         in_time = outcome.days is not None and (outcome.days <= 31 or outcome.persons <= POPULATION // 100)
-        if style == "bulk":
+        if outcome.style == "bulk":
             in_time = outcome.days is not None and outcome.days < 1
         reached = reached and in_time
-        days = "never" if outcome.days is None else f"{outcome.days:.1f} days"
-        print(f"  {style:9} {days:>10}  {outcome.persons:>9,} persons  {'reached' if in_time else 'MISSED'}")
-    print(f"  false alarms {max(weekly):.2f} a week  {'reached' if max(weekly) <= 2 else 'MISSED'}")
-    sys.exit(0 if reached else 1)
+        print(f"  {outcome.style:9} {outcome.said}  {'reached' if in_time else 'MISSED'}")
+    weekly = max(base.weekly for base in bases)
+    thousand = max(base.per_thousand for base in bases)
+    print(
+        f"  false alarms {weekly:.2f} a week, {thousand:.1f} per 1,000 sessions  "
+        f"{'reached' if weekly <= 2 else 'MISSED'}"
+    )
+    return reached and weekly <= 2
 
 
 if __name__ == "__main__":

@@ -414,6 +414,20 @@ async def test_a_signal_looks_at_the_past_again(ledger: Ledger, watch: Make) -> 
     assert "田中".encode() not in signal.leaf
 
 
+async def test_a_planted_person_who_was_met_looks_at_the_past_again(ledger: Ledger, watch: Make) -> None:
+    watcher, told = watch()
+    await theft(ledger, size=14)
+    await caught_up(watcher)
+    assert not told.heard
+    met = CanaryMet(organisation="minato", canary="c-7", how="letter")
+    await ledger.record(met, by="tani", about="minato")
+    async with asyncio.TaskGroup() as group:
+        while await watcher.catch_up(group):
+            pass
+    assert {one.detector for one, _, _ in told.heard} == {"canary", "ticket_mismatch"}
+    assert watcher.engine.known.sensitive("minato", watcher.engine._at)
+
+
 async def test_a_look_back_that_was_cut_off_is_finished_after_the_restart(
     ledger: Ledger, watch: Make
 ) -> None:

@@ -258,6 +258,16 @@ async def find_mute(connection: Connection, detector: str, human: str, at: int) 
     return str(await connection.scalar(query.limit(1)) or "")
 
 
+async def require_reporter(ledger: Ledger, organisation: str, by: str) -> None:
+    """Whoever suspects something may say so (duty matrix, "suspicion"). Raises Fault, saying why not."""
+    standing = await read_standing(ledger, by)
+    if standing is None:
+        raise Fault(faults.NOT_YOURS_TO_REPORT, by=by)
+    answer = may(Act.SUSPICION, Part.REQUEST, standing.actor, Case(organisation))
+    if isinstance(answer, Refusal):
+        raise answer.fault()
+
+
 async def receive_signal(
     ledger: Ledger, *, organisation: str, kind: SignalKind, note: str, by: str, name: str
 ) -> Recorded:

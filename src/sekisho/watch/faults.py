@@ -68,3 +68,8 @@ SOURCE_BUSY = fault_kind(
     en="More comes from {source} than can be kept now. Nothing of this batch was kept; send it again later.",
     ja="{source} からの送信が多すぎます。この送信分は何も保存されていません。後で再送してください。",
 )
+NOT_YOURS_TO_REPORT = fault_kind(
+    "SEK-WATCH-013",
+    en="{by} is nobody who could report this. Nothing was recorded.",
+    ja="{by} はこの報告をできる人として登録されていません。何も記録されていません。",
+)

@@ -75,6 +75,7 @@ class Known(msgspec.Struct):
     metered: dict[str, int] = {}  # human|client -> different persons ever, as the meter holds them
     rotas: dict[str, list[int]] = {}  # unit -> active hours in 48 slots
     things: dict[int, int] = {}  # hashes of terminals and media -> how many humans used them
+    numbers: dict[str, int] = {}  # clients, in the order in which they came: shorter than their names
     tickets_used: bool = False  # whether this house works with tickets at all
     human: str = ""
     pair: str = ""  # human and client
@@ -155,6 +156,9 @@ class Known(msgspec.Struct):
     def population(self, client: str) -> int:
         known = self.clients.get(client)
         return 0 if known is None else known.population
+
+    def number(self, client: str) -> int:
+        return self.numbers.setdefault(client, len(self.numbers))
 
     def covered(self) -> bool:
         """Whether the present ticket is an approved one that stands for all of its persons so far."""
@@ -249,6 +253,7 @@ _LEARNERS: Final = {
     "logoff": _logoff,
     "lease": _lease,
     "outside": _outside,
+    "canary": _outside,
 }
 
 __all__ = ["BULK", "HOUR", "Client", "Human", "Known", "Session", "Ticket"]

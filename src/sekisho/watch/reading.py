@@ -224,7 +224,12 @@ def _gap(source: str, what: str) -> Callable[[_Leaf], Observation]:
 
 
 def _custody(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
-    return {"actor": "", "client": next(iter(d["organisations"]), ""), "target": d["takeout"], "what": d["why"]}
+    return {
+        "actor": "",
+        "client": next(iter(d["organisations"]), ""),
+        "target": d["takeout"],
+        "what": d["why"],
+    }
 
 
 def _refused(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""How surprising a number is. Pure, in closed form, and never too large: each is a lower bound of the surprise."""
+"""How surprising a number is. Pure, and never too large: where it is not exact, it is a lower bound of the surprise."""
 
-from math import log
+from math import comb, log
 from typing import Final
 
 _LN10: Final = log(10)
@@ -18,6 +18,14 @@ def count_surprise(k: float, mean: float, shape: float) -> float:
     mean = max(mean, 1e-9)
     nats = k * log(k / mean) - (k + shape) * log((k + shape) / (mean + shape))
     return min(MOST, nats / _LN10) if nats > 0 else 0.0
+
+
+def share_surprise(k: int, n: int, share: float) -> float:
+    """−log10 of the chance of `k` or more of `n` where this share is usual (binomial, summed: for small n)."""
+    if k <= n * share:
+        return 0.0
+    chance = sum(comb(n, one) * share**one * (1 - share) ** (n - one) for one in range(k, n + 1))
+    return min(MOST, -log(max(chance, 1e-300)) / _LN10)
 
 
 def rarity(seen: float, of: float, *, prior: float = 1.0, weight: float = 2.0) -> float:

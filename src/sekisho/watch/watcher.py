@@ -391,7 +391,7 @@ def _look(engine: Engine, leaf: bytes, sigma: SigmaHead | None = None) -> _Looke
     try:
         observation = read_observation(leaf)
         if observation is not None:
-            signal = observation.client if observation.kind == "outside" else ""
+            signal = observation.client if observation.kind in ("outside", "canary") else ""
             alarms = engine.step(observation)
     except Exception as error:
         signal, mistake = "", f"{type(error).__name__}: {error}"

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 _MONTH: Final = 30
+_YEAR: Final = 13  # of these
 
 
 class Windows(msgspec.Struct, array_like=True):
@@ -28,7 +29,7 @@ class Windows(msgspec.Struct, array_like=True):
             months[-1][1] += amount
         else:
             months.append([month, amount])
-            if len(months) > 13:
+            while months[0][0] <= month - _YEAR:
                 months.pop(0)
 
     def day(self, day: int) -> int:
@@ -38,4 +39,4 @@ class Windows(msgspec.Struct, array_like=True):
         return sum(amount for when, amount in self.days if when > day - _MONTH)
 
     def year(self, day: int) -> int:
-        return sum(amount for when, amount in self.months if when > day // _MONTH - 13)
+        return sum(amount for when, amount in self.months if when > day // _MONTH - _YEAR)

@@ -3,8 +3,9 @@
 Nobody is shown an alert about himself or somebody in his chain of command: who could be warned is not the one to hear.
 """
 
+import secrets
 from datetime import UTC, date, datetime, time
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import Depends, Form
 from fastapi.responses import RedirectResponse
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 
 from sekisho.console import faults
-from sekisho.console.access import OPEN_TO, Needs, Page, require
+from sekisho.console.access import OPEN_TO, Needs, Page, open_to, require
 from sekisho.console.facts import LogRead
 from sekisho.console.house import House
 from sekisho.console.lines import FactLine, Organisation, Someone, fact_lines, read_names
@@ -21,9 +22,14 @@ from sekisho.console.viewer import ActorDep, HouseDep, Viewer
 from sekisho.console.words import JST
 from sekisho.faults import Fault
 from sekisho.gate.duties import tied
+from sekisho.gate.restraints import ask_lift, lift, list_restraints
+from sekisho.gate.tables import tickets
+from sekisho.gate.tickets import approve_second
 from sekisho.people.roles import Role
+from sekisho.register.tables import organisations as houses
 from sekisho.watch.alerts import (
     OpenAlert,
+    SignalKind,
     Verdict,
     acknowledge,
     approve_mute,
@@ -33,9 +39,11 @@ from sekisho.watch.alerts import (
     explain,
     find_alert,
     list_alerts,
+    receive_signal,
+    require_reporter,
     subjects_of,
 )
-from sekisho.watch.facts import MuteAsked
+from sekisho.watch.facts import CanaryMet, MuteAsked
 from sekisho.watch.tables import mutes
 
 face: Final = Face("log")
@@ -86,15 +94,39 @@ class EffectLine(BaseModel):
     hours: float
 
 
+class SecondTicket(BaseModel):
+    """A ticket that waits for its second approval."""
+
+    ticket: str
+    purpose: str
+
+
+class RestraintLine(BaseModel):
+    """What a person works under upon an alert: `kind` "approval" (of `tickets`, each a second one) or "budget" (so many
+    `percent` stay). `lift_asked_by` is who asked for its end."""
+
+    restraint: str
+    person: Someone
+    kind: str
+    percent: int
+    until: datetime
+    alert: str
+    lift_asked_by: Someone | None
+    tickets: list[SecondTicket]
+
+
 class AlertsView(BaseModel):
     """Open alerts and the latest judged ones; `hidden` counts those about people to whom the viewer is tied. A client
-    sees those about its own data, and takes no part (`may_act`)."""
+    sees those about its own data, and takes no part (`may_act`). `restraints` are those in force; `reports` the client
+    organisations for which the viewer can report a signal from outside."""
 
     open: list[AlertLine]
     judged: list[AlertLine]
     hidden: int
     mutes: list[MuteLine]
     effects: list[EffectLine]
+    restraints: list[RestraintLine]
+    reports: list[Organisation]
     may_act: bool
 
 
@@ -124,7 +156,37 @@ async def read_alerts(house: HouseDep, viewer: _Viewer) -> AlertsView:
         EffectLine(**{name: getattr(one, name) for name in EffectLine.model_fields}) for one in measured
     ]
     view.may_act = True
+    view.restraints = await _restraints(house)
     return view
+
+
+async def _restraints(house: House) -> list[RestraintLine]:
+    now = int(house.now().timestamp() * 1e6)
+    open_tickets = select(tickets.c.ticket, tickets.c.purpose, tickets.c.person).where(
+        tickets.c.closed.is_(False), tickets.c.closes > now
+    )
+    async with house.ledger.read() as connection:
+        found = await list_restraints(connection, now)
+        people = {one.restraint.person for one in found}
+        names = await read_names(connection, people | {one.lift_asked_by for one in found} - {""})
+        rows = list(await connection.execute(open_tickets.where(tickets.c.person.in_(sorted(people)))))
+    return [
+        RestraintLine(
+            restraint=one.restraint.name,
+            person=names.someone(one.restraint.person),
+            kind=one.restraint.kind,
+            percent=one.restraint.percent,
+            until=datetime.fromtimestamp(one.restraint.until / 1e6, UTC),
+            alert=one.alert,
+            lift_asked_by=names.someone(one.lift_asked_by) if one.lift_asked_by else None,
+            tickets=[
+                SecondTicket(ticket=row.ticket, purpose=row.purpose)
+                for row in rows
+                if one.restraint.kind == "approval" and row.person == one.restraint.person
+            ],
+        )
+        for one in found
+    ]
 
 
 @face.shows("/portal/alerts", "alerts.html")
@@ -145,6 +207,11 @@ async def _view(house: House, viewer: Viewer, organisations: frozenset[str] | No
         rows = list(await connection.execute(kept))
         people = {name for row in rows for name in (row.human, row.asked_by, row.approved_by)}
         names = await read_names(connection, people)
+        wanted = select(houses.c.organisation).order_by(houses.c.organisation)
+        if organisations is not None:
+            wanted = wanted.where(houses.c.organisation.in_(sorted(organisations)))
+        clients = list(await connection.scalars(wanted.limit(500)))
+        known = await read_names(connection, houses=clients)
     free = _Free(house, viewer)
     mine = [one for one in waiting if await free.of(one)]
     past = [one for one in latest if one.acknowledged is not None and await free.of(one)]
@@ -165,6 +232,8 @@ async def _view(house: House, viewer: Viewer, organisations: frozenset[str] | No
             for row in rows
         ],
         effects=[],
+        restraints=[],
+        reports=[known.organisation(one) for one in clients],
         may_act=False,
     )
 
@@ -272,6 +341,61 @@ async def mute_alert(
     )
     await ask_mute(house.ledger, asked, by=viewer.person, now=house.now())
     return back_to("/alerts")
+
+
+@face.pages.post("/restraints/{restraint}/lift")
+async def ask_to_lift(house: HouseDep, viewer: ActorDep, restraint: str, reason: _Reason) -> RedirectResponse:
+    """Ask that a restraint end before its time; a second person must agree."""
+    require(Page.ALERTS, viewer)
+    await ask_lift(house.ledger, restraint, reason=reason, by=viewer.person)
+    return back_to("/alerts")
+
+
+@face.pages.post("/restraints/{restraint}/end")
+async def end_restraint(house: HouseDep, viewer: ActorDep, restraint: str) -> RedirectResponse:
+    require(Page.ALERTS, viewer)
+    await lift(house.ledger, restraint, by=viewer.person)
+    return back_to("/alerts")
+
+
+@face.pages.post("/restraints/{restraint}/second")
+async def second_approval(
+    house: HouseDep, viewer: ActorDep, restraint: str, ticket: Annotated[str, Form(max_length=64)]
+) -> RedirectResponse:
+    require(Page.ALERTS, viewer)
+    await approve_second(house.ledger, restraint, ticket, by=viewer.person)
+    return back_to("/alerts")
+
+
+@face.pages.post("/signals")
+async def report_signal(
+    house: HouseDep,
+    viewer: ActorDep,
+    organisation: Annotated[str, Form(max_length=64)],
+    kind: Annotated[SignalKind | Literal["canary"], Form()],
+    note: _Reason,
+    canary: Annotated[str, Form(max_length=64)] = "",
+) -> RedirectResponse:
+    """Something from outside that concerns a client's data: it is looked at more closely, and its past again."""
+    allowed = viewer.organisations(*OPEN_TO[Page.ALERTS])
+    mine = viewer.organisations(Role.CLIENT) or frozenset()
+    portal = organisation in mine
+    if not portal and (
+        not open_to(Page.ALERTS, viewer) or (allowed is not None and organisation not in allowed)
+    ):
+        raise Fault(faults.NOT_YOURS, what=organisation[:64])
+    await require_reporter(house.ledger, organisation, viewer.person)
+    if kind == "canary":
+        if not canary.strip():
+            raise Fault(faults.BAD_INPUT, reason="canary")
+        met = CanaryMet(organisation=organisation, canary=canary.strip(), how=note[:200])
+        await house.ledger.record(met, by=viewer.person, about=organisation)
+    else:
+        name = f"signal-{secrets.token_hex(4)}"
+        await receive_signal(
+            house.ledger, organisation=organisation, kind=kind, note=note, by=viewer.person, name=name
+        )
+    return back_to("/portal/alerts" if portal else "/alerts")
 
 
 @face.pages.post("/mutes/{request}/approve")

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-import msgspec
-
 from sekisho.watch.detector import Detector, Finding, Head, Memory, Value, Words, by_human_and_client
 from sekisho.watch.known import Known
 from sekisho.watch.observation import Observation
@@ -17,22 +15,22 @@ LEVELS: Final = {"day": 300, "30 days": 1_000, "year": 4_000, "lifetime": 12_000
 
 class Seen(Memory):
     """`lifetime` counts every person ever, `plain` those that no ticket covers; `said` is up to which doubling each
-    window was told."""
+    window was told. What most pairs of human and client never need is not there until it is."""
 
     lifetime: int = 0
-    plain: Windows = msgspec.field(default_factory=Windows)
-    sketch: Sketch = msgspec.field(default_factory=Sketch)
-    quiet: int = LEVELS["day"]  # below this many plain persons nothing can be new
-    said: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
+    plain: Windows | None = None
+    sketch: Sketch | None = None
+    said: list[int] | None = None
 
 
 def look(seen: Seen, o: Observation, known: Known) -> Finding | None:
     amount = known.fresh
     if o.subjects:
-        before = seen.sketch.count()
+        sketch = seen.sketch = seen.sketch or Sketch()
+        before = sketch.count()
         for subject in o.subjects:
-            seen.sketch.add(subject)
-        amount = max(0, seen.sketch.count() - before)
+            sketch.add(subject)
+        amount = max(0, sketch.count() - before)
     if not amount or not o.client:
         return None
     seen.lifetime += amount
@@ -43,24 +41,24 @@ def look(seen: Seen, o: Observation, known: Known) -> Finding | None:
         if ticket.used <= ticket.expected:
             return None
         amount = min(amount, ticket.used - ticket.expected)
-    plain = seen.plain
+    plain = seen.plain = seen.plain or Windows()
     plain.add(known.day, amount)
-    if plain.lifetime < seen.quiet:
-        return None
-    return _told(seen, known)
+    if plain.lifetime < LEVELS["day"]:
+        return None  # nothing can be new below the lowest level
+    return _told(seen, plain, known.day)
 
 
-def _told(seen: Seen, known: Known) -> Finding | None:
-    plain, day = seen.plain, known.day
+def _told(seen: Seen, plain: Windows, day: int) -> Finding | None:
+    told = seen.said = seen.said or [0, 0, 0, 0]
     sums = (plain.day(day), plain.month(day), plain.year(day), plain.lifetime)
     best: tuple[float, str, int, int] | None = None
     for place, ((window, level), total) in enumerate(zip(LEVELS.items(), sums, strict=True)):
         steps = (total // level).bit_length()
-        if steps <= seen.said[place]:
+        if steps <= told[place]:
             if place < 3:  # what left the window may come back, and is told again
-                seen.said[place] = steps if steps < seen.said[place] - 1 else seen.said[place]
+                told[place] = steps if steps < told[place] - 1 else told[place]
             continue
-        seen.said[place] = steps
+        told[place] = steps
         score = 2.5 + ratio_surprise(2 * total, level, per_doubling=0.8)
         if best is None or score > best[0]:
             best = score, window, total, level

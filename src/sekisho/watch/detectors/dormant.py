@@ -12,10 +12,10 @@ DAYS: Final = 90
 
 
 class Sleep(Memory):
-    """When the account was last used, and each client's data by it."""
+    """When the account was last used, and on which day each client's data by it (by the client's number)."""
 
     last: int = 0
-    clients: dict[str, int] = msgspec.field(default_factory=dict)
+    clients: dict[int, int] = msgspec.field(default_factory=dict)
 
 
 def look(sleep: Sleep, o: Observation, known: Known) -> Finding | None:
@@ -23,10 +23,11 @@ def look(sleep: Sleep, o: Observation, known: Known) -> Finding | None:
     sleep.last = o.at
     what, away = o.actor, idle
     if o.client:
-        used = sleep.clients.get(o.client)
+        number = known.number(o.client)
+        used = sleep.clients.get(number)
         if used is not None and idle < DAYS:
-            away, what = (o.at - used) // DAY, o.client
-        sleep.clients[o.client] = o.at
+            away, what = known.day - used, o.client
+        sleep.clients[number] = known.day
     if away < DAYS:
         return None
     whole = what == o.actor

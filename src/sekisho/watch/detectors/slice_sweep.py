@@ -14,26 +14,34 @@ LEAST: Final = 50  # persons on a page
 _SIZES: Final = 12  # page sizes remembered
 
 
-class Slices(Memory):
-    """`ends` are where the last ranges ended; `sizes` maps a page's rows to [first day, pages, persons]."""
+class Ranges(Memory):
+    """`ends` are where the last ranges ended."""
 
     ends: list[int] = msgspec.field(default_factory=list)
     tiles: int = 0
     since: int = 0
-    sizes: dict[int, list[int]] = msgspec.field(default_factory=dict)
     said: int = 0
+
+
+class Slices(Memory):
+    """`sizes` maps a page's rows to [first day, pages, persons]. Neither is there until it is needed."""
+
+    ranges: Ranges | None = None
+    sizes: dict[int, list[int]] | None = None
 
 
 def look(slices: Slices, o: Observation, known: Known) -> Finding | None:
     if o.high > o.low:
-        return _range(slices, o, known)
+        ranges = slices.ranges = slices.ranges or Ranges()
+        return _range(ranges, o, known)
     if (
         o.persons < LEAST
         or o.persons != o.rows
         or (known.ticket is not None and known.ticket.expected > BULK)
     ):
         return None
-    sizes, day = slices.sizes, known.day
+    sizes = slices.sizes = {} if slices.sizes is None else slices.sizes
+    day = known.day
     page = sizes.get(o.rows)
     if page is None or page[0] <= day - DAYS:
         if len(sizes) >= _SIZES and o.rows not in sizes:
@@ -47,7 +55,7 @@ def look(slices: Slices, o: Observation, known: Known) -> Finding | None:
     return _found(page[1], page[2], o.rows, day - page[0] + 1)
 
 
-def _range(slices: Slices, o: Observation, known: Known) -> Finding | None:
+def _range(slices: Ranges, o: Observation, known: Known) -> Finding | None:
     if slices.since <= known.day - DAYS:
         slices.tiles, slices.since, slices.said = 0, known.day, 0
     slack = max(1, (o.high - o.low) // 50)
