@@ -15,7 +15,7 @@ from sekisho.watch.engine import Engine
 from sekisho.watch.reading import READERS, read_observation
 
 for module in pkgutil.walk_packages(sekisho.__path__, "sekisho."):
-    if module.name.endswith(".facts"):
+    if module.name.endswith("facts"):
         importlib.import_module(module.name)
 
 

@@ -222,7 +222,17 @@ class TakeoutDesk:
             raise await self._refused(takeout, "release", by, refusal)
         if not verdict.ok or verdict.asked is None:
             raise await self._refused(takeout, "release", by, verdict.against[0])
-        released = TakeoutReleased(takeout=takeout, digest=digest(verdict.asked).hex(), size=history.size)
+        asked = verdict.asked
+        released = TakeoutReleased(
+            takeout=takeout,
+            digest=digest(asked).hex(),
+            size=history.size,
+            person=asked.person,
+            ticket=asked.ticket,
+            organisations=asked.organisations,
+            persons=asked.persons,
+            channel=asked.channel,
+        )
         # The ledger refuses a second end, so of two releases at one moment one fails here.
         made = await self._ledger.record(released, by=by, about=takeout)
         return Released(verdict.asked, tuple(one.share for one in verdict.shares), made, _MINT)

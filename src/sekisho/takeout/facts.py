@@ -118,11 +118,17 @@ class TakeoutRefused(Fact):
 
 @fact("takeout.released", version=1)
 class TakeoutReleased(Fact):
-    """The package may leave from now on, once. `size` is that of the published log from which it was decided."""
+    """The package may leave from now on, once. `size` is that of the published log from which it was decided. The rest
+    repeats the request, for whoever reads facts one by one."""
 
     takeout: str
     digest: str
     size: int
+    person: str = ""
+    ticket: str = ""
+    organisations: tuple[str, ...] = ()
+    persons: int = 0
+    channel: str = ""
 
 
 @fact("takeout.recipient_proposed", version=1)

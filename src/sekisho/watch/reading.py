@@ -215,6 +215,39 @@ def _left(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
     return {"actor": "", "target": d["person"], "what": "left", "until": end}
 
 
+def _takeout(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
+    """A request is to its approvals what a ticket is to its own: who asked, for how many persons, and when."""
+    return {
+        "actor": d["person"],
+        "client": (d["organisations"] or ("",))[0],
+        "ticket": d["takeout"],
+        "target": d["channel"],
+        "expected": d["persons"],
+        "low": microseconds(leaf.at),
+        "until": d["expires"],
+    }
+
+
+def _left_the_house(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
+    return {
+        "actor": d.get("person", ""),
+        "client": (d.get("organisations") or ("",))[0],
+        "ticket": d.get("ticket", ""),
+        "persons": d.get("persons", 0),
+        "place": d.get("channel", ""),
+    }
+
+
+def _takeout_refused(d: dict[str, Any], leaf: _Leaf) -> dict[str, Any]:
+    return {
+        "actor": d["claimed"],
+        "what": d["code"],
+        "ticket": d.get("ticket", ""),
+        "persons": d.get("persons", 0),
+        "place": d.get("channel", ""),
+    }
+
+
 def _admin(what: str, whom: str) -> Callable[[_Leaf], Observation]:
     return _seen("admin", lambda d, leaf: {"what": what, "other": d.get(whom, "")})
 
@@ -321,6 +354,14 @@ READERS: Final[dict[str, Callable[[_Leaf], Observation]]] = {
     "console.log_read": _seen(
         "admin", lambda d, leaf: {"what": "log_read", "other": d["filter"].get("person", "")}
     ),
+    "takeout.requested": _seen("ticket", _takeout),
+    "takeout.approved": _seen("approval", lambda d, leaf: {"actor": d["approver"], "ticket": d["takeout"]}),
+    "takeout.refused": _seen("refused", _takeout_refused),
+    "takeout.closed": _seen("ticket_end", lambda d, leaf: {"ticket": d["takeout"], "what": d["how"]}),
+    "takeout.released": _seen("takeout", _left_the_house),
+    "takeout.recipient_proposed": _admin("recipient", ""),
+    "takeout.recipient_approved": _admin("recipient", ""),
+    "takeout.recipient_removed": _admin("recipient", ""),
     "takeout.custody_alarmed": _seen("gap", _custody),
     "ledger.clock_jumped": _gap("clock", "jump"),
     "ledger.leaf_mismatch": _gap("ledger", "mismatch"),
