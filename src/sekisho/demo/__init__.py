@@ -8,6 +8,7 @@ callcentre   clients, people and tickets of the demo, as facts
 stage        how a step is shown
 act_one      the worker at the checkpoint, and the administrator behind it
 act_ssh      the worker before a batch server, over SSH
+act_takeout  a take-out that is refused, and one that three people sign
 act_trace    months later: a list that a broker sold names its session
 cast         whom one may be at the console
 play         everything together: `sekisho demo`

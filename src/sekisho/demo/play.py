@@ -13,6 +13,7 @@ import click
 from sekisho.demo import callcentre
 from sekisho.demo.act_one import ActOne, RunningWitness, witness_of
 from sekisho.demo.act_ssh import ActSsh, batch_server
+from sekisho.demo.act_takeout import ActTakeout
 from sekisho.demo.act_trace import ActTrace
 from sekisho.demo.callcentre import CallCentre
 from sekisho.demo.cast import cast_app
@@ -70,6 +71,7 @@ async def _show(
         act = ActOne(stage, service, centre, totp_secrets[callcentre.WORKER], witnesses)
         await act.play()
         await ActSsh(stage, service, centre.organisations[0], batch, folder).play()
+        await ActTakeout(stage, service, centre.organisations[0], folder).play()
         await ActTrace(stage, service, centre.organisations[3], totp_secrets, act.log_in).play()
         if once:
             _addresses(stage, service, witnesses, ("", ""), "")
