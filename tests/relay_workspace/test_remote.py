@@ -1,26 +1,35 @@
 """Files of a real OpenSSH server into a workspace."""
 
+import asyncio
 import hashlib
+import itertools
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import Browser, expect
 
 from checkpoint_under_test import limits
+from console.test_browser import browser, visitor
 from relay_workspace.workspace_scene import House, allow
 from sekisho.demo.founding import add_person, appoint
 from sekisho.faults import Fault, FaultKind
 from sekisho.gate.facts import Bulk
 from sekisho.gate.tickets import approve_ticket
+from sekisho.people.identity import Method, minted
 from sekisho.people.roles import Role
+from sekisho.people.sessions import Sessions
 from sekisho.people.tokens import Token
-from sekisho.relay.workspace import faults, looks
+from sekisho.relay.faults import SESSION_ENDED
+from sekisho.relay.terminal.scan import TextMeter
+from sekisho.relay.workspace import faults, looks, remote
 from sekisho.relay.workspace.facts import Pulled
 from ssh_under_test import TARGET, SshCheckpoint, ssh_checkpoint
 
 pytestmark = pytest.mark.e2e
+__all__ = ["browser"]
 
 
 @pytest.fixture
@@ -141,3 +150,44 @@ async def test_what_is_no_text_no_file_or_not_there_is_refused(house: House) -> 
     await refused(faults.NO_REMOTE_FILES, pull(house, name, folder))
     await refused(faults.PULL_CUT, pull(house, name, folder / "missing"))
     assert (await house.rooms.files(name))[0] == []
+
+
+async def test_the_form_shows_how_far_it_is_and_a_cut_file_goes_on(
+    house: House, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Japanese, on a telephone's width: a bar with a value, the cut in words, and one button to go on."""
+    content = b"".join(b"%07d nothing to see in this line\n" % number for number in range(60_000))
+    path = on_the_server(house, "long.log", content)
+    name = await ticket(house)
+    gate, spend, blocks = asyncio.Event(), TextMeter.spend, itertools.count()
+
+    async def held(self: TextMeter, data: bytes) -> None:
+        if next(blocks) == 2:
+            await gate.wait()
+        await spend(self, data)
+
+    monkeypatch.setattr(TextMeter, "spend", held)
+    url = f"https://localhost:{house.checkpoint.service.console[1]}"
+    _, cookie = await Sessions(house.ledger).open(minted("sato", "sato", Method.PASSKEY, "test"))
+    async with visitor(browser, url, cookie=cookie, width=390, language="ja") as window:
+        page = window.page
+        await page.goto(f"{url}/work/{name}/workspace")
+        await window.fits()
+        await page.fill("#remote", str(path))
+        await page.fill("#to", "long.log")
+        await page.click("form[action$='/pull'] button")
+        bar = page.locator("progress[value]")
+        await expect(bar).to_have_attribute("value", str(2 * remote._BLOCK))
+        await expect(bar).to_have_attribute("max", str(len(content)))
+        await window.fits()
+        house.rooms.end_all(Fault(SESSION_ENDED, reason="x"), "x", ticket=name)
+        gate.set()
+        await expect(page.locator(".tag.warn")).to_have_text("中断")
+        await window.fits()
+        await page.get_by_role("button", name="続きから取得する").click()
+        await expect(page.get_by_role("link", name="long.log", exact=True)).to_be_visible()
+        await expect(page.get_by_role("button", name="続きから取得する")).to_have_count(0)
+    assert await house.content(name, "long.log") == content
+    first, second = await pulled(house)
+    assert (first.outcome, second.outcome) == ("cut", "complete")
+    assert second.rows < content.count(b"\n")  # the rest alone was fetched

@@ -8,6 +8,7 @@ import binascii
 import hashlib
 import json
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -32,6 +33,7 @@ from sekisho.register.access import Access
 from sekisho.register.catalogue import find_target
 from sekisho.register.standing import find_location
 from sekisho.relay.workspace.faults import NO_FILE
+from sekisho.relay.workspace.pull import Pull
 
 face: Final = Face("tickets")
 doors: Final = APIRouter(include_in_schema=False)
@@ -52,13 +54,18 @@ class FileLine(BaseModel):
 
 
 class PullLine(BaseModel):
-    """A pull under way, or one that ended since the workspace was opened last."""
+    """A pull under way, or one that ended since the workspace was opened last. `total` is in bytes, 0 where nobody
+    knows it before; `again`: it was cut, and can be asked for again under the same name."""
 
+    pull: str
+    source: str
     name: str
     rows: int
     persons: int
     bytes: int
+    total: int
     done: bool
+    again: bool
     code: str
     message: str
 
@@ -130,11 +137,15 @@ async def read_workspace(house: HouseDep, viewer: _Viewer, ticket: str) -> Works
         unsaved={name: fault.sentence(viewer.language) for name, fault in unsaved.items()},
         pulls=[
             PullLine(
+                pull=one.pull,
+                source=one.source,
                 name=one.to,
                 rows=one.rows,
                 persons=one.persons,
                 bytes=one.bytes,
+                total=one.total,
                 done=one.done,
+                again=_can_go_on(one, pulls),
                 code=one.fault.code if one.fault else "",
                 message=one.fault.sentence(viewer.language) if one.fault else "",
             )
@@ -145,6 +156,12 @@ async def read_workspace(house: HouseDep, viewer: _Viewer, ticket: str) -> Works
         access=location.access if location else Access.PIXELS,
         protocol=target.protocol if target else "",
     )
+
+
+def _can_go_on(one: Pull, pulls: Sequence[Pull]) -> bool:
+    """Of the tries under one name, only the last."""
+    last = next(other for other in reversed(pulls) if other.to == one.to)
+    return one is last and one.done and one.fault is not None
 
 
 face.part("/work/{ticket}/workspace/list", "parts/workspace.html", read_workspace)
@@ -180,16 +197,38 @@ async def pull(
     house: HouseDep,
     viewer: ActorDep,
     ticket: str,
-    query: Annotated[str, Form(min_length=1, max_length=20_000)],
     to: Annotated[str, Form(min_length=1, max_length=1024)],
+    query: Annotated[str, Form(max_length=20_000)] = "",
+    file: Annotated[str, Form(max_length=4096)] = "",
 ) -> RedirectResponse:
-    """Begin a pull; it goes on by itself."""
+    """Begin a pull of a query's result, or of a remote file; it goes on by itself."""
     require(Page.WORK, viewer)
     await _mine(house, viewer, ticket)
     if viewer.who is None:
         raise Fault(faults.NOT_LOGGED_IN)
+    if bool(query) is bool(file):
+        raise Fault(faults.BAD_INPUT, reason="a query, or a file")
     seat = await house.rooms.entrant(viewer.who, ticket)
-    await house.rooms.pull(seat, peer_of(request), query=query, to=to.strip())
+    await house.rooms.pull(seat, peer_of(request), query=query, file=file, to=to.strip())
+    return back_to(f"/work/{ticket}/workspace")
+
+
+@face.pages.post("/work/{ticket}/workspace/pulls/{pull}/again")
+async def go_on(
+    request: Request, house: HouseDep, viewer: ActorDep, ticket: str, pull: str
+) -> RedirectResponse:
+    """Ask again for what was cut: a file goes on where it stopped, a query begins anew."""
+    require(Page.WORK, viewer)
+    await _mine(house, viewer, ticket)
+    if viewer.who is None:
+        raise Fault(faults.NOT_LOGGED_IN)
+    _, _, pulls, _ = await house.rooms.files(ticket)
+    cut = next((one for one in pulls if one.pull == pull and _can_go_on(one, pulls)), None)
+    if cut is None:
+        raise Fault(faults.NOT_FOUND, what=pull[:32])
+    seat = await house.rooms.entrant(viewer.who, ticket)
+    what = {"query": cut.what} if cut.source == "query" else {"file": cut.what}
+    await house.rooms.pull(seat, peer_of(request), to=cut.to, **what)
     return back_to(f"/work/{ticket}/workspace")
 
 

@@ -8,6 +8,7 @@ first try stay spent, so then its persons count once more: that errs to the safe
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import datetime
@@ -30,18 +31,20 @@ _TELL_SECONDS: Final = 0.25
 
 
 class Pull:
-    """`rows`, `persons` and `bytes` so far; `done` when it is over, `fault` when it was refused or cut.
+    """`rows`, `persons` and `bytes` so far, of `total` bytes where that is known (else 0); `done` when it is over,
+    `fault` when it was refused or cut. `pull` names it among those of its workspace.
 
     What is pulled, and how, is a subclass's: `knock`, `run`, `leave`, in this order, each once."""
 
     source = ""
 
     def __init__(self, what: str, to: str, seat: Knocking, peer: str) -> None:
+        self.pull = secrets.token_hex(6)
         self.what = what
         self.to = to
         self.seat = seat
         self.peer = peer
-        self.rows = self.persons = self.bytes = 0
+        self.rows = self.persons = self.bytes = self.total = 0
         self.fault: Fault | None = None
         self.done = False
         self.sha256 = ""

@@ -92,6 +92,7 @@ class FilePull(Pull):
                         reason = "it is no plain file"
                         raise Fault(faults.NO_REMOTE_FILES, target=self.seat.target, reason=reason)
                     changed = float(found.mtime or 0)
+                    self.total = found.size
                     await self._go_on(store, writing, found.size, changed)
                     async with sftp.open(self.what, "rb") as file:
                         await self._take_in(ledger, writing, file)
