@@ -87,7 +87,7 @@ def resident(pid: int) -> int:
 
 
 def processor_time(pid: int) -> float:
-    """Seconds that a process has computed, in all its threads, and those that it started (the watch, of a checkpoint)."""
+    """Seconds that a process and those that it started (the watch, of a checkpoint) have computed, in all threads."""
     # proc(5): utime and stime are fields 14 and 15; the name before them may hold spaces.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sekisho.gate import decide
-from sekisho.gate.budget import Account, Meter, Scope
-from sekisho.gate.facts import Limits
+from sekisho.gate.budget import FIRST_LEASE, LARGEST_FIRST, Account, Lease, Meter, Scope
+from sekisho.gate.facts import BudgetLeased, Limits
 from sekisho.ledger import Commitment, Fact, KeyRing, Ledger
 from sekisho.register.catalogue import Dataset
 from sekisho.register.facts import ColumnEntry, TableEntry
 from sekisho.relay.admission import Admission
 from sekisho.relay.facts import Statement, Statements
-from sekisho.relay.postgres import steady
+from sekisho.relay.postgres import statements, steady
 from sekisho.relay.postgres.plan import Origin, Origins
 from sekisho.relay.postgres.session import Session
 from sekisho.wire.postgres import backend as b
@@ -352,10 +352,62 @@ async def test_executions_are_gathered_while_a_fact_is_on_its_way(vault: KeyRing
     session.client_data(asks(b"plan"))
     session.target_data(answers(b"plan", [1]))
     await desk.settle()  # the lease
-    for key in range(20):
+    for key in range(12):
         session.client_data(asks(b"plan"))
         session.target_data(answers(b"plan", [key]))
     assert [type(fact) for fact in desk.facts if not hasattr(fact, "leased")] == [Statement]
     await desk.settle()
     (gathered,) = (fact for fact in desk.facts if isinstance(fact, Statements))
-    assert [one.number for one in gathered.each()] == list(range(2, 22))
+    assert [one.number for one in gathered.each()] == list(range(2, 14))
+
+
+async def test_a_program_at_work_is_gathered_for_longer_and_nothing_is_forgotten(
+    vault: KeyRing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "_GATHERING_SECONDS", 0.01)
+    session, _, desk, _ = opened(vault, 10_000)
+    session.client_data(f.Parse(b"plan", b"SELECT plan", ()).encode() + f.Sync().encode())
+    session.target_data(b.ParseComplete().encode() + READY)
+
+    async def run(times: int) -> None:
+        for key in range(times):
+            session.client_data(asks(b"plan"))
+            session.target_data(answers(b"plan", [key]))
+            if session._waiting:
+                await desk.settle()
+
+    def gathered() -> list[int]:
+        return [one.number for fact in desk.facts if isinstance(fact, Statements) for one in fact.each()]
+
+    await run(1)
+    await run(30)
+    await desk.settle()
+    await run(10)
+    assert not gathered()  # although nothing is on its way
+    async with asyncio.timeout(5):
+        while not gathered():  # noqa: ASYNC110 (a timer of the session)
+            await asyncio.sleep(0.01)
+    assert gathered() == list(range(2, 42))
+    async with asyncio.TaskGroup() as group, asyncio.timeout(5):
+        await run(100)
+        closing = group.create_task(session.close())
+        while not closing.done():
+            await asyncio.sleep(0)
+            await desk.settle()
+    assert gathered() == list(range(2, 142))
+
+
+async def test_who_spends_fast_leases_for_about_a_second(vault: KeyRing) -> None:
+    session, _, desk, meter = opened(vault, 1 << 30)
+    session.client_data(f.Parse(b"plan", b"SELECT plan", ()).encode() + f.Sync().encode())
+    session.target_data(b.ParseComplete().encode() + READY)
+    for key in range(5_000):
+        session.client_data(asks(b"plan"))
+        session.target_data(answers(b"plan", [key]))
+        await desk.settle()
+    leased = [fact.leased["ticket:t-1"][1] for fact in desk.facts if isinstance(fact, BudgetLeased)]
+    assert leased[0] == FIRST_LEASE
+    assert FIRST_LEASE < max(leased) <= LARGEST_FIRST
+    meter.pace(3)
+    meter.end_statement()
+    assert meter.reserve(meter.nothing) == Lease((FIRST_LEASE,) * 2, FIRST_LEASE)  # who became slow again

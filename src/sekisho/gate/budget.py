@@ -37,8 +37,9 @@ SCOPE_NAMES: Final = {
 }
 
 # A first lease covers a lookup; each further one of a statement doubles, so that a long result waits for the
-# disk a logarithmic number of times.
+# disk a logarithmic number of times. A statement's first lease is larger where the one before did not last a second.
 FIRST_LEASE: Final = 256
+LARGEST_FIRST: Final = 1 << 13
 LARGEST_LEASE: Final = 1 << 20
 
 
@@ -92,6 +93,7 @@ class Meter:
 
     __slots__ = (
         "_alike",
+        "_first",
         "_given",
         "_least",
         "_left",
@@ -113,7 +115,7 @@ class Meter:
         self.rows_left = 0
         self.persons = 0  # counted in this session
         self.rows = 0
-        self._next = FIRST_LEASE
+        self._first = self._next = FIRST_LEASE
         self._given: dict[str, tuple[int, int]] = {}
         self.short = self.nothing  # what the last refused `spend` missed
 
@@ -200,9 +202,18 @@ class Meter:
     def _set(self, left: list[int]) -> None:
         self._left, self._least, self._alike = left, min(left), 0
 
+    @property
+    def early(self) -> int:
+        """The next lease is asked for while so many rows are left: who spends many must not wait for the disk."""
+        return self._first >> 4 if self._first > FIRST_LEASE else 0
+
+    def pace(self, rows: float) -> None:
+        """So many rows a second were spent lately: a statement begins with a lease for about a second of them."""
+        self._first = min(max(FIRST_LEASE, int(rows)), LARGEST_FIRST)
+
     def end_statement(self) -> None:
         """The next statement begins with a small lease again."""
-        self._next = FIRST_LEASE
+        self._next = self._first
 
     def give_back(self) -> None:
         """Return the unspent lease to every account (the session ends, or a sibling runs short)."""

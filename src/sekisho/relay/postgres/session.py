@@ -105,6 +105,10 @@ class Session:
         self._waiting = False  # for a lease or a revealing fact
         self._then: Callable[[], None] = lambda: None  # what is done when it is there
         self._leasing = False
+        self._leased_at, self._leased_rows = (
+            0.0,
+            0,
+        )  # when the last lease was asked for, and how many rows were spent
         self._out: list[bytes] = []
         self._journal = Journal(admission, ledger.vault, self._record)
         self._channels: set[str] = set()
@@ -396,7 +400,7 @@ class Session:
         before = meter.persons
         if counted.spend(meter):
             self._send_rows(statement, rows.count, meter.persons - before, rows.frames)
-            if not self._leasing and meter.left < _LEASE_AHEAD * rows.count:
+            if not self._leasing and meter.left < max(meter.early, _LEASE_AHEAD * rows.count):
                 self._lease(meter.nothing)  # in good time: the next rows need not wait for the disk
             return
         shortage = None if self._leasing else self._lease(meter.short)
@@ -444,6 +448,9 @@ class Session:
             lease = meter.reserve(missing)
             if isinstance(lease, Shortage):
                 return lease
+        now = time.monotonic()
+        meter.pace((meter.rows - self._leased_rows) / max(now - self._leased_at, 0.001))
+        self._leased_at, self._leased_rows = now, meter.rows
         fact = BudgetLeased(session=self._admission.session, leased=meter.shared(lease))
         self._leasing = True
         granted: Lease = lease

@@ -166,7 +166,7 @@ class Known:
                 if kind == _ROW and length == size - 1 and length <= self._longest:
                     if not each:
                         return 1, 0, size
-                    if ahead is not None and meter.left < ahead + each:
+                    if ahead is not None and meter.left < max(meter.early, ahead) + each:
                         return None
                     return (1, each, size) if meter.spend(1, (), each) else None
         if chunk[start : start + 1] != b"D" or len(chunk) > self._longest:
@@ -190,7 +190,7 @@ class Known:
             return None
         if each == 0:
             return count, 0, size
-        if ahead is not None and meter.left < (ahead + (each or 1)) * count:
+        if ahead is not None and meter.left < max(meter.early, ahead * count) + (each or 1) * count:
             return None
         counted = (
             Persons(self.plan, self._key).count(rows, rows.frames)

@@ -95,12 +95,13 @@ def _into(flat: dict[str, Value], name: str, value: Any, depth: int) -> None:
         for key, inner in value.items():
             _into(flat, f"{name}.{key}", inner, depth + 1)
     elif isinstance(value, (list, tuple)):
+        if name not in flat and not any(isinstance(inner, (dict, list, tuple)) for inner in value):
+            flat[name] = tuple(value)  # at once: one fact can carry the figures of a thousand statements
+            return
         for inner in value:
             _into(flat, name, inner, depth + 1) if isinstance(inner, (dict, list, tuple)) else _add(
                 flat, name, inner
             )
-        if name not in flat and not value:
-            flat[name] = ()
     elif depth and name in flat:
         _add(flat, name, value)
     else:
