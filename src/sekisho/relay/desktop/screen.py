@@ -5,10 +5,15 @@ connection out. Nothing inside is trusted to draw the mark, or to hold anything 
 """
 
 import asyncio
+import shlex
+import shutil
 import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Final
+from xml.sax.saxutils import escape, quoteattr
 
+from sekisho.faults import Language
+from sekisho.register.access import DRAWING
 from sekisho.wire.x11 import HELLO, TitleReader
 
 WIDTH: Final = 1280
@@ -23,17 +28,62 @@ _TERMINAL: Final = (
     "xterm -u8 -fa monospace -fd 'Noto Sans Mono CJK JP' -fs 11 -geometry 130x40+20+20"
     " -bg '#101418' -fg '#e7e6e2' -e env -C /work HOME=/work bash --norc"
 )
-# openbox starts the terminal: an X client that is started beside a window manager may wait for its window for long.
-START: Final = f"""
-export HOME=/tmp XDG_CACHE_HOME={CACHE} XDG_CONFIG_HOME=/tmp DISPLAY=:1
+_PSQL: Final = _TERMINAL.replace("bash --norc", "psql -X")
+# Where the X server is told of, and gets, keys of Japanese: anthy, by XIM. Zenkaku/Hankaku or Shift+Space turns it on.
+_INPUT: Final = ("uim-xim", "uim-xim --engine=anthy-utf8")
+_WORDS: Final = {
+    "terminal": ("Terminal", "端末"),
+    "database": ("Database (psql)", "データベース (psql)"),
+    "files": ("Files", "ファイル"),
+    "target": ("Show the target", "対象の画面を開く"),
+    "sheet": ("Spreadsheet", "表計算"),
+    "text": ("Text", "テキスト"),
+}
+
+
+def starting(language: Language, protocol: str) -> str:
+    """The shell's words that start a desktop before a target of this protocol, with a menu (right button) in this
+    language. openbox starts the terminal: an X client that is started beside a window manager may wait long for its
+    window."""
+    items = [_item("terminal", language, _TERMINAL)]
+    if protocol == "postgres":
+        items.append(_item("database", language, _PSQL))
+    if protocol in DRAWING:
+        items.append(_item("target", language, "target"))
+    items.append(f"<menu id='files' label={quoteattr(_said('files', language))} execute='files'/>")
+    items += [
+        _item(name, language, program)
+        for name, program in (("sheet", "gnumeric"), ("text", "mousepad"))
+        if shutil.which(program)
+    ]
+    menu = f"<openbox_menu><menu id='root-menu' label='Sekisho'>{''.join(items)}</menu></openbox_menu>"
+    first = "target" if protocol in DRAWING else _TERMINAL
+    program, command = _INPUT
+    method = f"{command} >/dev/null 2>&1 &\nexport XMODIFIERS=@im=uim GTK_IM_MODULE=xim" * bool(
+        shutil.which(program)
+    )
+    return f"""
+export HOME=/tmp XDG_CACHE_HOME={CACHE} XDG_CONFIG_HOME=/tmp DISPLAY=:1 NO_AT_BRIDGE=1 GSETTINGS_BACKEND=memory
+mkdir -p /tmp/openbox
+printf %s {shlex.quote(menu)} >/tmp/openbox/menu.xml
 Xtigervnc :1 -rfbunixpath {SOCKET} -rfbport -1 -SecurityTypes None -geometry {WIDTH}x{HEIGHT} -depth 24 \\
     -nolisten tcp -AcceptCutText=0 -SendCutText=0 -AcceptSetDesktopSize=0 >/dev/null 2>&1 &
 server=$!
 left=500
-while [ ! -S /tmp/.X11-unix/X1 ] && [ $left -gt 0 ]; do sleep 0.01; left=$((left - 1)); done
-openbox --startup "{_TERMINAL}" >/dev/null 2>&1 &
+while [ ! -S {DISPLAY} ] && [ $left -gt 0 ]; do sleep 0.01; left=$((left - 1)); done
+{method}
+openbox --startup {shlex.quote(first)} >/dev/null 2>&1 &
 wait $server
 """
+
+
+def _said(name: str, language: Language) -> str:
+    return _WORDS[name][language == "ja"]
+
+
+def _item(name: str, language: Language, command: str) -> str:
+    label = quoteattr(_said(name, language))
+    return f"<item label={label}><action name='Execute'><execute>{escape(command)}</execute></action></item>"
 
 
 class Screen:
@@ -46,6 +96,7 @@ class Screen:
     ) -> None:
         self._reader, self._writer = reader, writer
         self._names = names
+        self._asked = False
         self._closed: Callable[[], object] = lambda: None
 
     def on_closed(self, told: Callable[[], object]) -> None:
@@ -64,8 +115,9 @@ class Screen:
 
     async def titles(self) -> AsyncIterator[str]:
         """The title of each window that gets the keyboard, and each new one. Ends when the X server tells no more."""
-        if self._names is None:
+        if self._names is None or self._asked:
             return
+        self._asked = True
         reader, writer = await asyncio.open_unix_connection(sock=self._names)
         titles = TitleReader()
         try:
@@ -98,5 +150,7 @@ class Screen:
     def close(self) -> None:
         if not self._writer.is_closing():
             self._writer.close()
+        if self._names is not None and not self._asked:
+            self._names.close()
         told, self._closed = self._closed, lambda: None
         told()

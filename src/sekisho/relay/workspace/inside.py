@@ -44,6 +44,34 @@ for answer in line.makefile("r"):
     print(f"{said['rows']:,} rows, {said['persons']:,} persons, {said['bytes']:,} bytes", end=end, flush=True)
 """
 
+TARGET = """#!/usr/bin/python3 -I
+'''target: show the ticket's target, a remote desktop as a window.'''
+import json, os, socket, sys
+line = socket.socket(socket.AF_UNIX)
+line.connect("/run/sekisho/target.sock")
+for answer in line.makefile("r"):
+    said = json.loads(answer)
+    if "code" in said:
+        text = f"{said['code']}: {said['message']}"
+        if sys.stdout.isatty():
+            sys.exit(text)
+        os.execvp("xterm", ["xterm", "-u8", "-geometry", "90x6", "-e", "sh", "-c", 'echo "$0"; read x', text])
+"""
+
+# A menu that the window manager asks for each time: what lies in /work.
+FILES = """#!/usr/bin/python3 -I
+import os, shlex, shutil
+from xml.sax.saxutils import escape, quoteattr
+tables = (".csv", ".tsv", ".xlsx", ".xls", ".ods")
+print("<openbox_pipe_menu>")
+for name in sorted(one.name for one in os.scandir("/work") if one.is_file() and one.name[0] != ".")[:60]:
+    fitting = ("gnumeric", "mousepad") if name.lower().endswith(tables) else ("mousepad",)
+    program = next((one for one in fitting if shutil.which(one)), "xterm -u8 -e less")
+    command = escape(f"{program} {shlex.quote('/work/' + name)}")
+    print(f"<item label={quoteattr(name)}><action name='Execute'><execute>{command}</execute></action></item>")
+print("</openbox_pipe_menu>")
+"""
+
 
 def main() -> None:
     order = json.loads(sys.argv[1])
@@ -57,11 +85,12 @@ def main() -> None:
     os.environ.clear()
     os.environ.update(order["environment"])
     os.makedirs(RUN, exist_ok=True)  # noqa: PTH103
-    for path, text in {**order["files"], f"{RUN}/pull": PULL}.items():
+    own = {f"{RUN}/pull": PULL, f"{RUN}/target": TARGET, f"{RUN}/files": FILES}
+    for path, text in {**order["files"], **own}.items():
         with open(path, "w") as file:  # noqa: PTH123 (nothing is imported that need not be)
             file.write(text)
         os.chmod(path, 0o755 if path.startswith(RUN) else 0o644)  # noqa: PTH101
-    sockets = [_listening(f"{RUN}/.s.PGSQL.5432"), _listening(f"{RUN}/pull.sock")]
+    sockets = [_listening(f"{RUN}/{name}") for name in (".s.PGSQL.5432", "pull.sock", "target.sock")]
     _say(control, {"ready": True}, [one.fileno() for one in sockets])
     for one in sockets:
         one.close()

@@ -36,7 +36,7 @@ from typing import Final
 import structlog
 from sqlalchemy import or_, select
 
-from sekisho.faults import Fault
+from sekisho.faults import Fault, Language
 from sekisho.gate.budget import SCOPE_NAMES, Shortage, subject_id, subject_key
 from sekisho.gate.decide import DESKTOP, INNER, LOOK, TAKEOUT, UPLOAD, WORKSPACE
 from sekisho.gate.facts import BudgetLeased
@@ -44,14 +44,16 @@ from sekisho.gate.policies import read_policy
 from sekisho.gate.tables import tickets
 from sekisho.ledger import Erased, Fact, Ledger, Sealed
 from sekisho.people.identity import Authenticated
+from sekisho.people.tables import find_language
 from sekisho.people.tokens import Token
 from sekisho.relay.admission import Admission, Admissions, Entrant, Totals
 from sekisho.relay.desktop import faults as desktop_faults
-from sekisho.relay.desktop.screen import DISPLAY, SOCKET, Screen
+from sekisho.relay.desktop.screen import DISPLAY, SOCKET, Screen, starting
 from sekisho.relay.faults import LEDGER_DOWN, NOT_A_TOKEN, SESSION_ENDED
 from sekisho.relay.terminal.scan import TextMeter
 from sekisho.relay.terminal.volume import Volumes
 from sekisho.relay.workspace import faults
+from sekisho.relay.workspace.annex import Annexes
 from sekisho.relay.workspace.facts import Looked, Uploaded, Wiped, Wiping, WorkspaceOpened
 from sekisho.relay.workspace.inner import InnerDoor, Knocking
 from sekisho.relay.workspace.looks import Look, look_at
@@ -82,6 +84,7 @@ class Room:
     organisation: str
     seat: Token
     store: Store
+    language: Language = "en"
     uses: int = 0
     ending: bool = False
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -133,6 +136,7 @@ class Workspaces:
         self._memory = memory
         self._now = now
         self.inner = InnerDoor(admissions, ledger, subject_secret)
+        self.annexes = Annexes(ledger, admissions)
         self.opener: Opener | None = None  # opens SSH targets for files; none where there is no SSH
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, asyncio.Lock] = {}
@@ -171,10 +175,12 @@ class Workspaces:
                 room.stop.set()
                 for pull in room.pulls:
                     pull.stop(fault)
+        ended += self.annexes.end_all(fault, reason, person=person, ticket=ticket)
         return ended + self.inner.end_all(fault, reason, person=person, ticket=ticket)
 
     def end_session(self, session: str, fault: Fault, reason: str) -> bool:
-        return self.inner.end_session(session, fault, reason)
+        annexes = self.annexes.end_session(session, fault, reason)
+        return self.inner.end_session(session, fault, reason) or annexes
 
     # -- what is done in a workspace ----------------------------------------------------------------------------
 
@@ -198,7 +204,8 @@ class Workspaces:
         async with self._entered(admission) as room:
             box = await self._sandbox(room)
             if room.desktop is None:
-                held = room.desktop = await box.desktop()
+                protocol = admission.catalogue.target.protocol
+                held = room.desktop = await box.desktop(starting(admission.language, protocol))
                 room.terminals += 1
                 held.on_closed(lambda: self._desktop_over(room))
                 (await self._tasks()).create_task(_hold(held))
@@ -418,7 +425,9 @@ class Workspaces:
             store = await asyncio.to_thread(Store.open, self._folder_of(ticket), key, quota=row.quota)
             seat = Token(token=f"w-{secrets.token_hex(8)}", person=row.person, ticket=ticket, target=row.target,
                          expires=0)  # fmt: skip
-            room = Room(ticket, row.person, row.organisation, seat, store)
+            async with self._ledger.read() as connection:
+                language = await find_language(connection, row.person)
+            room = Room(ticket, row.person, row.organisation, seat, store, language)
             self._rooms[ticket] = room
             return room
 
@@ -504,6 +513,9 @@ class Workspaces:
         pulls = await asyncio.start_unix_server(
             lambda reader, writer: self._serve_pull(room, reader, writer), sock=box.pulls
         )
+        shows = await asyncio.start_unix_server(
+            lambda reader, writer: self._serve_target(room, box, reader, writer), sock=box.shows
+        )
         started.set_result(box)
         try:
             while not room.stop.is_set() and not box.ended.done():
@@ -523,6 +535,7 @@ class Workspaces:
             room.starting = room.box = None
             server.close()
             pulls.close()
+            shows.close()
             await box.close()
             if box.limits_met:
                 _log.warning(LIMIT_MET, ticket=room.ticket, **box.limits_met)
@@ -547,6 +560,36 @@ class Workspaces:
             writer.write(json.dumps(answer).encode() + b"\n")
         except (OSError, ValueError, KeyError, TypeError, TimeoutError):
             pass  # whoever asked is gone, or asked nothing that can be understood
+        finally:
+            writer.close()
+
+    async def _serve_target(
+        self, room: Room, box: Sandbox, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """The command `target` of the sandbox: its connection is as long as the window that it opens."""
+
+        async def say(**said: object) -> None:
+            writer.write(json.dumps(said).encode() + b"\n")
+            with suppress(OSError):
+                await writer.drain()
+
+        async def gone() -> None:
+            with suppress(OSError):
+                await reader.read(1)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                left = group.create_task(gone())
+                showing = group.create_task(
+                    self.annexes.show(room.seat, lambda: box.connect(DISPLAY), lambda: say(shown=True))
+                )
+                await asyncio.wait([left, showing], return_when=asyncio.FIRST_COMPLETED)
+                left.cancel()
+                showing.cancel()
+        except* Fault as faults_:
+            first = faults_.exceptions[0]
+            if isinstance(first, Fault):
+                await say(code=first.code, message=first.sentence(room.language))
         finally:
             writer.close()
 

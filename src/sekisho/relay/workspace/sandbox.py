@@ -74,7 +74,7 @@ class Seat:
 class Sandbox:
     """Made by `start`. Owned by the event loop's thread; files are copied in worker threads, one pass at a time.
 
-    `door` and `pulls` listen inside the sandbox: whoever connects to them is in it."""
+    `door`, `pulls` and `shows` listen inside the sandbox: whoever connects to them is in it."""
 
     def __init__(
         self, store: Store, share: Share, process: asyncio.subprocess.Process, control: socket.socket
@@ -96,6 +96,7 @@ class Sandbox:
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self.door: socket.socket
         self.pulls: socket.socket
+        self.shows: socket.socket
 
     @classmethod
     async def start(cls, store: Store, seat: Seat, *, memory: int = MEMORY) -> "Sandbox":
@@ -129,9 +130,9 @@ class Sandbox:
         try:
             async with asyncio.timeout(_START_SECONDS):
                 descriptors = await sandbox._ready
-            if len(descriptors) != 2:
+            if len(descriptors) != 3:
                 raise Fault(faults.SANDBOX_FAILED, reason="it answered out of turn")
-            sandbox.door, sandbox.pulls = (_listener(one) for one in descriptors)
+            sandbox.door, sandbox.pulls, sandbox.shows = (listener(one) for one in descriptors)
             await sandbox._unpack()
         except (TimeoutError, Fault) as error:
             await sandbox.close()
@@ -154,12 +155,13 @@ class Sandbox:
             raise Fault(faults.NOT_ALLOWED_COMMAND, command=repr(argv[:1]), known=", ".join(COMMANDS))
         return await self._spawn([*known, *argv[1:]], width, height)
 
-    async def desktop(self) -> "PtyUpstream":
-        """Run the X server and what it shows; the returned terminal holds them, and shows nothing. Raises Fault."""
+    async def desktop(self, start: str) -> "PtyUpstream":
+        """Run the X server and what it shows (`screen.starting`); the returned terminal holds them, and shows nothing.
+        Raises Fault."""
         for program, package in screen.PROGRAMS:
             if shutil.which(program) is None:
                 raise Fault(faults.NO_PROGRAM, program=program, package=package)
-        return await self._spawn(["/bin/sh", "-c", screen.START], 80, 24)
+        return await self._spawn(["/bin/sh", "-c", start], 80, 24)
 
     async def connect(self, path: str) -> socket.socket | None:
         """A connection to a socket that listens inside; None while nothing does. Raises Fault."""
@@ -217,7 +219,7 @@ class Sandbox:
         await self._process.wait()
         self.limits_met = self._share.refusals() or self.limits_met
         await self._share.close()
-        for one in (getattr(self, "door", None), getattr(self, "pulls", None)):
+        for one in (getattr(self, name, None) for name in ("door", "pulls", "shows")):
             if one is not None:
                 one.close()
 
@@ -436,6 +438,15 @@ class PtyUpstream:
 
 def command_line(store: Store, seat: Seat) -> list[str]:
     """Everything between this process and the program inside. Raises Fault NO_PROGRAM."""
+    return [
+        *walls("workspace", "--size", str(_room(store)), "--tmpfs", "/work", "--chdir", "/work"),
+        *("/usr/bin/python3", "-I", "-S", "-c", Path(inside.__file__).read_text(encoding="utf-8")),
+        json.dumps(_order(store, seat)),
+    ]
+
+
+def walls(name: str, *of_its_own: str) -> list[str]:
+    """bubblewrap's words, up to the program: nothing of the host but programs. Raises Fault NO_PROGRAM."""
     for program, package in (
         ("bwrap", "bubblewrap"),
         ("setpriv", "util-linux"),
@@ -451,7 +462,7 @@ def command_line(store: Store, seat: Seat) -> list[str]:
         *dropped,
         "bwrap",
         *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"),
-        *("--cap-drop", "ALL", "--clearenv", "--uid", "1000", "--gid", "1000", "--hostname", "workspace"),
+        *("--cap-drop", "ALL", "--clearenv", "--uid", "1000", "--gid", "1000", "--hostname", name),
         *("--ro-bind", "/usr", "/usr", "--tmpfs", "/usr/local", "--remount-ro", "/usr/local"),
         *(word for name in ("bin", "sbin", "lib", "lib64") for word in ("--symlink", f"usr/{name}", f"/{name}")),
         *("--size", "65536", "--tmpfs", "/etc"),
@@ -459,9 +470,7 @@ def command_line(store: Store, seat: Seat) -> list[str]:
         *("--ro-bind-try", *_FONTS, "--proc", "/proc", "--dev", "/dev"),
         *("--size", str(_SMALL), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108
         *("--size", str(_SMALL), "--tmpfs", "/tmp", "--size", "65536", "--tmpfs", "/run"),  # noqa: S108
-        *("--size", str(_room(store)), "--tmpfs", "/work", "--remount-ro", "/", "--chdir", "/work"),
-        *("--", "/usr/bin/python3", "-I", "-S", "-c", Path(inside.__file__).read_text(encoding="utf-8")),
-        json.dumps(_order(store, seat)),
+        *(*of_its_own, "--remount-ro", "/", "--"),
     ]  # fmt: skip
 
 
@@ -548,7 +557,7 @@ def _chunks(descriptor: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _listener(descriptor: int) -> socket.socket:
+def listener(descriptor: int) -> socket.socket:
     """A socket that listens inside. Raises Fault when it is something else: it might be one of the host's."""
     made = socket.socket(fileno=descriptor)
     listens = made.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
