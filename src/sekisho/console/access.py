@@ -33,6 +33,7 @@ class Page(StrEnum):
     STATUS = "status"
     RECORDINGS = "recordings"
     ALERTS = "alerts"
+    FEEDS = "feeds"
     NOTICES = "notices"
     TAKEOUTS = "takeouts"
     TRACE = "trace"
@@ -66,6 +67,8 @@ OPEN_TO: Final[dict[Page, frozenset[Role]]] = {
     Page.FACTS: _roles(Act.LOG_KEEP, *_LOOKING),
     Page.REFUSALS: _roles(Act.ALARM_ACKNOWLEDGE, *_LOOKING),
     Page.ALERTS: _roles(Act.ALARM_ACKNOWLEDGE, *_LOOKING),
+    # What is heard and what is not: for who answers for alarms, and for who keeps the machine going.
+    Page.FEEDS: _roles(Act.ALARM_ACKNOWLEDGE, *_LOOKING) | {Role.ADMINISTRATOR, Role.LOG_CUSTODIAN},
     # Two of the consenting roles together give a person a new authenticator, or end a freeze.
     Page.PEOPLE: _roles(Act.OFF_BOARDING, *_LOOKING) | CONSENTING,
     Page.REGISTER: _roles(Act.POLICY, *_SHAPING),

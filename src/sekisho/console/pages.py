@@ -36,6 +36,7 @@ MENU: Final[tuple[tuple[Page | None, str, str], ...]] = (
     (Page.QUEUE, "/queue", marked("Approvals")),
     (Page.LIVE, "/live", marked("Live sessions")),
     (Page.ALERTS, "/alerts", marked("Alerts")),
+    (Page.FEEDS, "/feeds", marked("What the watch hears")),
     (Page.RECORDINGS, "/recordings", marked("Recordings")),
     (Page.TICKETS, "/tickets", marked("Tickets")),
     (Page.PORTAL, "/portal", marked("Our data")),

@@ -134,6 +134,7 @@ class AlertView(BaseModel):
     """One alert with its numbers, the facts it names, and who was told."""
 
     line: AlertLine
+    head: str
     claim: float
     observed: float
     expected: float
@@ -290,6 +291,7 @@ async def read_alert(house: HouseDep, viewer: _Viewer, alert: str) -> AlertView:
         names = await read_names(connection, raised.to)
     return AlertView(
         line=(await _lines(house, viewer, [found]))[0],
+        head=raised.head,
         claim=round(raised.claim, 1),
         observed=raised.observed,
         expected=round(raised.expected, 1),
