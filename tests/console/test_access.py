@@ -54,6 +54,7 @@ def test_the_matrix_opens_these_pages_and_no_other() -> None:
             Role.PRIVACY_OFFICER,
         },
         Page.ALERTS: set(Role) - {Role.WORKER, Role.CLIENT, Role.LOG_CUSTODIAN, Role.ADMINISTRATOR},
+        Page.TAKEOUTS: set(Role) - {Role.LOG_CUSTODIAN, Role.INVESTIGATOR},
         Page.REFUSALS: set(Role) - {Role.WORKER, Role.CLIENT, Role.LOG_CUSTODIAN, Role.ADMINISTRATOR},
     }
     for page, roles in expected.items():

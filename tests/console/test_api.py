@@ -18,8 +18,10 @@ from schemathesis.specs.openapi.checks import (
 from console.console_scene import Scene
 from relay_workspace.workspace_scene import allow
 from sekisho.console.house import SCOPES
+from sekisho.ledger import Commitment
 from sekisho.people.api_tokens import ApiTokens
 from sekisho.people.identity import Method, minted
+from sekisho.takeout.facts import TakeoutRequested
 from sekisho.watch.facts import AlertRaised
 
 pytestmark = pytest.mark.e2e
@@ -81,7 +83,15 @@ async def test_no_answer_is_undocumented(house: Scene) -> None:
     )
     await checkpoint.ledger.record(alert, by="sekisho", about="a-1")
     await allow(checkpoint.ledger)
+    takeout = TakeoutRequested(
+        takeout="O-1", person="sato", ticket=ticket, organisations=("minato",), purpose="x", basis="x",
+        recipient="x", recipient_key="", channel="page", medium="x", rows=3, persons=3, cards=0, numbers=0,
+        items=("name",), stated=3, expires=4_000_000_000_000_000, returns=4_100_000_000_000_000,
+        content=Commitment("11" * 32), package="22" * 32, holdings=(),
+    )  # fmt: skip
+    await checkpoint.ledger.record(takeout, by="sato", about="O-1")
     known = {
+        "takeout": "O-1",
         "session": session,
         "alert": "a-1",
         "control": "masking",
@@ -91,7 +101,7 @@ async def test_no_answer_is_undocumented(house: Scene) -> None:
         "line": 3,
         "recording": recording.recording,
     }
-    tokens = await _tokens(house, "kensa", "haruka", "sato", "mori", "kanri")
+    tokens = await _tokens(house, "kensa", "haruka", "sato", "mori", "kanri", "kura")
     async with house.client() as client:
         description = (await client.get("/api/v1/openapi.json")).json()
     answered = await asyncio.to_thread(_ask_everything, house, description, tokens, known)
