@@ -7,7 +7,7 @@ import zipfile
 import openpyxl  # type: ignore[import-untyped]
 import pypdf
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sekisho.faults import Fault
@@ -139,7 +139,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
     start = -1
     while (start := grown.find(b"PK\x01\x02", start + 1)) >= 0:
         grown[start + 24 : start + 28] = (1 << 31).to_bytes(4, "little")
-    assert "large" in refusal("a.zip", bytes(grown))
+    assert "unpacks" in refusal("a.zip", bytes(grown))
 
 
 @given(
@@ -150,3 +150,99 @@ def test_hostile_bytes_are_read_or_refused(noise: bytes, magic: bytes) -> None:
         inspect("file", magic + noise)
     except Fault as fault:
         assert fault.code == "SEK-TAKE-014"  # noqa: PT017
+
+
+EXTENDED = "氏名,住所,電話番号\n" + "".join(
+    f"髙橋 ①郎{n},㈱みさき市汐見町{n}－1,090-1234-{n:04}\n" for n in range(30)
+)
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "euc_jis_2004", "iso2022_jp_2004", "utf-16", "utf-8-sig"])
+def test_extension_characters_hide_nobody(encoding: str) -> None:
+    """Of Windows' Shift_JIS, of EUC-JP as Unix has it, and of ISO-2022-JP, which is ASCII to the eye."""
+    text = EXTENDED if encoding in ("cp932", "utf-16", "utf-8-sig") else EXTENDED.replace("髙", "高")
+    found = inspect("list.csv", text.encode(encoding))
+    assert (found.rows, found.persons) == (30, 30)
+    assert {"name", "phone", "address"} <= set(found.items)
+
+
+def test_a_late_escape_hides_nobody_either() -> None:
+    names = "\n".join(f"{name},x" for name, _, _ in ROWS)
+    padded = b"a,b\n" + b"x,y\n" * 20_000 + names.encode("iso2022_jp")
+    assert inspect("list.csv", padded).lists[0].encoding.startswith("iso2022")
+
+
+def test_euc_jp_is_not_read_as_cp932() -> None:
+    for count in (1, 2, 3, 7):
+        text = "\n".join([",".join(HEAD), *(",".join(row) for row in ROWS[:count])])
+        assert inspect("list.csv", text.encode("euc_jp")).lists[0].encoding == "euc_jp"
+
+
+def test_a_file_that_grows_without_end_is_refused_by_its_ratio() -> None:
+    assert "unpacks" in refusal("a.zip", zipped(zeros=b"0,1\n" * (8 << 20)))
+    assert inspect("a.zip", zipped(dull=b"a,b\n" + b"0,1\n" * 10_000)).rows == 10_000
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        "customers.csv",
+        "xl/customers.csv",
+        "xl/pivotCache/pivotCacheRecords1.xml",
+        "xl/externalLinks/externalLink1.xml",
+        "xl/embeddings/oleObject1.bin",
+        "xl/comments1.xml",
+        "xl/vbaProject.bin",
+    ],
+)
+def test_an_excel_file_holds_nothing_beside_its_sheets(member: str) -> None:
+    book = io.BytesIO(excel())
+    with zipfile.ZipFile(book, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(member, lines())
+    assert member in refusal("a.xlsx", book.getvalue())
+
+
+def test_hidden_sheets_are_read() -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["code", "city"])
+    hidden = book.create_sheet("cache")
+    hidden.sheet_state = "veryHidden"
+    for row in [HEAD, *ROWS]:
+        hidden.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    assert inspect("a.xlsx", out.getvalue()).persons >= 40
+
+
+@pytest.mark.parametrize(
+    "magic", [b"\x1f\x8b\x08", b"BZh91AY", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"Rar!\x1a\x07", b"\x1f\x9d\x90"]
+)
+def test_other_archives_are_refused_by_their_first_bytes(magic: bytes) -> None:
+    assert "form" in refusal("list.csv", magic + b"abcdef" * 20)
+
+
+@given(
+    st.binary(max_size=200), st.integers(0, 4_000), st.sampled_from(["xlsx", "zip", "zip-xlsx", "csv-cp932"])
+)
+@settings(max_examples=120, deadline=None)
+def test_a_damaged_file_is_read_or_refused(noise: bytes, place: int, form: str) -> None:
+    whole = FORMS[form]
+    start = place % len(whole)
+    try:
+        inspect("file", whole[:start] + noise + whole[start + len(noise) :])
+    except Fault as fault:
+        assert fault.code == "SEK-TAKE-014"  # noqa: PT017
+
+
+@given(
+    st.lists(st.lists(st.text(max_size=12), max_size=4), max_size=8), st.sampled_from([",", "\t", ";", "|"])
+)
+@settings(max_examples=80, deadline=None)
+def test_whatever_texts_a_list_has_it_is_counted(rows: list[list[str]], separator: str) -> None:
+    text = "\n".join(separator.join(row) for row in rows)
+    try:
+        found = inspect("file.csv", text.encode(errors="replace"))
+    except Fault as fault:
+        assert fault.code == "SEK-TAKE-014"  # noqa: PT017
+    else:
+        assert found.persons >= 0

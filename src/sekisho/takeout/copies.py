@@ -6,6 +6,7 @@ where the client allows a form for its item, and then only between two writings 
 keeps its bytes. Pure: needs no ledger, and may run in a sandbox.
 """
 
+import codecs
 import csv
 import hashlib
 import io
@@ -24,8 +25,8 @@ from sekisho.takeout.variants import KINDS, plain, read, write
 from sekisho.takeout.watermark import choice, place
 from sekisho.text.columns import guess_item
 from sekisho.trace.canaries import Mark
+from sekisho.trace.intake import decoded
 
-_ENCODINGS: Final = ("utf-8-sig", "utf-8", "cp932", "euc_jp")
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 _SEPARATORS: Final = (",", "\t", ";")
 _SAMPLE: Final = 1_000
@@ -187,19 +188,15 @@ def _read(content: bytes, forms: Sequence[str]) -> _List | None:
 
 def _decoded(content: bytes) -> tuple[str, str, str] | None:
     """(encoding, byte order mark, text): only what can be written back to the very same bytes."""
-    for encoding in _ENCODINGS:
-        if encoding == "utf-8-sig" and not content.startswith(b"\xef\xbb\xbf"):
-            continue
-        try:
-            text = content.decode("utf-8" if encoding == "utf-8-sig" else encoding)
-        except UnicodeDecodeError:
-            continue
-        bom = "\ufeff" if encoding == "utf-8-sig" else ""
-        encoding = "utf-8" if bom else encoding
-        if encoding == "utf-8" or text.encode(encoding) == content:
-            return encoding, bom, text.removeprefix("\ufeff")
+    if content[:2] in _UTF16 or b"\0" in content:
         return None
-    return None
+    encoding, text = decoded(content)
+    bom = "\ufeff" if content.startswith(codecs.BOM_UTF8) else ""
+    try:
+        same = (bom + text).encode(encoding) == content
+    except UnicodeEncodeError:  # what could not be read stands for something else in it
+        same = False
+    return (encoding, bom, text) if same else None
 
 
 def _records(text: str) -> list[str]:

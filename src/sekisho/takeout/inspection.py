@@ -30,11 +30,32 @@ from sekisho.trace.intake import Listing, read_content
 MOST_BYTES: Final = 2 << 30  # of everything in an archive, unpacked
 _MOST_MEMBERS: Final = 1_000
 _DEEPEST: Final = 3
+# Lists shrink to a tenth, dull ones to a hundredth: what grows beyond that in unpacking is made to grow.
+_MOST_RATIO: Final = 300
+_ANY_RATIO: Final = 10 << 20  # bytes below which nobody asks
 _SAMPLE: Final = 5
 _LONG: Final = 60  # characters; a name, a number or an address is shorter
 _BATCH: Final = 50_000
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # MS-CFB 2.2: an Excel file with a password, or an old one
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+# gzip, bzip2, xz, Zstandard, 7z, RAR, LHA of some levels, Unix compress: small ones may hold no NUL.
+_PACKED: Final = (
+    b"\x1f\x8b",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"\x28\xb5\x2f\xfd",
+    b"7z\xbc\xaf",
+    b"Rar!",
+    b"\x1f\x9d",
+    b"\x1f\xa0",
+)
+# What an Excel file of sheets consists of (ECMA-376 part 1, 12). Anything else could hold a list that no sheet shows:
+# copies of data in pivot caches and external links, embedded files, comments, members that Excel itself ignores.
+_OF_EXCEL: Final = re.compile(
+    r"\[Content_Types\]\.xml|_rels/.*\.rels|docProps/(app|core|custom|thumbnail)\.\w+|customXml/.*\.(xml|rels)|"
+    r"xl/(workbook|styles|sharedStrings|metadata|calcChain|connections)\.xml|xl/_rels/.*\.rels|"
+    r"xl/(worksheets|theme|tables|printerSettings|media|drawings|charts|persons)/.*"
+)
 _ARMOURED: Final = re.compile(rb"\s*-----BEGIN ")
 _DIGITS: Final = r"(?:\d[ -]?){11,18}\d"
 _TELLING: Final = ("birth_date", "phone", "email", "address")
@@ -134,13 +155,18 @@ def _members(name: str, content: bytes, depth: int, left: list[int]) -> Iterator
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             if any(entry.flag_bits & 0x1 for entry in entries):  # APPNOTE 4.4.4: bit 0, encrypted
                 raise Fault(NOT_INSPECTED, name=name, reason="password")
+            if any(entry.file_size > max(_ANY_RATIO, _MOST_RATIO * entry.compress_size) for entry in entries):
+                raise Fault(NOT_INSPECTED, name=name, reason="it unpacks to more than a list does")
             left[0] -= sum(entry.file_size for entry in entries)
             left[1] -= len(entries)
             if min(left) < 0 or depth == 0:
                 raise Fault(NOT_INSPECTED, name=name, reason="too large, or too deep")
             if "[Content_Types].xml" in archive.namelist():
-                if "xl/workbook.xml" not in archive.namelist():
+                names = archive.namelist()
+                if "xl/workbook.xml" not in names:
                     raise Fault(NOT_INSPECTED, name=name, reason="a form that is not read")
+                if beside := next((one for one in names if not _OF_EXCEL.fullmatch(one)), ""):
+                    raise Fault(NOT_INSPECTED, name=name, reason=f"beside its sheets: {beside[:60]}")
                 yield name, content
                 return
             for entry in entries:
@@ -150,7 +176,9 @@ def _members(name: str, content: bytes, depth: int, left: list[int]) -> Iterator
                     if len(data) != entry.file_size or member.read(1):
                         raise zipfile.BadZipFile("size")
                 yield from _members(f"{name}/{entry.filename}", data, depth - 1, left)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError) as error:
+    except Fault:
+        raise
+    except Exception as error:  # whatever the archive's parser thinks of a hostile file
         raise Fault(NOT_INSPECTED, name=name, reason=type(error).__name__) from error
 
 
@@ -168,7 +196,7 @@ def _check_form(name: str, content: bytes) -> None:
     if content[:4] in (b"PK\x03\x04", b"PAR1") or content[:2] in _UTF16:
         return
     # No text in the encodings that are read holds a NUL, and whatever is compressed or encrypted holds some.
-    if b"\0" in content or _ARMOURED.match(content):
+    if b"\0" in content or content.startswith(_PACKED) or _ARMOURED.match(content):
         raise Fault(NOT_INSPECTED, name=name, reason="a form that is not read")
 
 

@@ -7,6 +7,7 @@ per line with what the scanner finds in it; a line with nothing in it is no row.
 A list is hostile: it is bounded before it is read, cells are never evaluated, and what cannot be read is refused.
 """
 
+import codecs
 import csv
 import hashlib
 import importlib
@@ -34,6 +35,9 @@ MAX_BYTES: Final = 4 << 30
 _SAMPLE: Final = 1_000
 _LEAST: Final = 0.2  # of a guess's confidence, to be taken
 _ENCODINGS: Final = ("utf-8-sig", "cp932", "euc_jp")
+_RANKED: Final = 1 << 16  # bytes by which an encoding is guessed
+_ESCAPE: Final = b"\x1b$"  # ISO/IEC 2022: a set of two-byte characters begins
+_ESCAPED: Final = ("iso2022_jp_ext", "iso2022_jp_2004")
 _SEPARATORS: Final = (",", "\t", ";", "|")
 _SAME: Final = {"mobile_phone": "phone", "representative": "name"}
 _FAMILY: Final = frozenset({"姓", "氏", "苗字", "名字", "last_name", "lastname", "family_name", "surname"})
@@ -95,7 +99,7 @@ def read_content(name: str, content: bytes) -> Listing:
         elif content[:4] == b"PK\x03\x04":
             form, table = "xlsx", _from_rows(_workbook_rows(content))
         else:
-            encoding, text = _decoded(content)
+            encoding, text = decoded(content)
             if suffix in (".json", ".jsonl", ".ndjson") or text.lstrip()[:1] in ("{", "["):
                 form, table = "json", _from_json(text)
             else:
@@ -153,10 +157,13 @@ def _recognised(texts: pl.DataFrame) -> Iterator[ListColumn]:
         yield ListColumn(name, item if item in ITEMS else "", guesses)
 
 
-def _decoded(content: bytes) -> tuple[str, str]:
+def decoded(content: bytes) -> tuple[str, str]:
+    """(encoding as Python names it, text)."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16", content.decode("utf-16")
-    for encoding in _ENCODINGS:
+    # ISO-2022-JP is ASCII with escapes: as UTF-8 it would hide every name.
+    likely = _ESCAPED if _ESCAPE in content else ("utf-8-sig", *_ranked(content[:_RANKED]))
+    for encoding in likely:
         try:
             return encoding.removesuffix("-sig"), content.decode(encoding)
         except UnicodeDecodeError:
@@ -164,6 +171,19 @@ def _decoded(content: bytes) -> tuple[str, str]:
     # A few broken characters must not hide a million good ones.
     tries = [(encoding, content.decode(encoding, "replace")) for encoding in _ENCODINGS]
     return min(tries, key=lambda one: one[1].count("\N{REPLACEMENT CHARACTER}"))
+
+
+def _ranked(sample: bytes) -> list[str]:
+    """The other encodings, the likeliest first. Much of EUC-JP is CP932 too, and reads there as half-width kana."""
+    found: list[tuple[int, str]] = []
+    for encoding in ("cp932", "euc_jp", "euc_jis_2004"):
+        try:
+            text = codecs.getincrementaldecoder(encoding)().decode(sample)
+        except UnicodeDecodeError:
+            found.append((len(sample), encoding))
+        else:
+            found.append((sum("\uff61" <= one <= "\uff9f" for one in text), encoding))
+    return [encoding for _, encoding in sorted(found, key=lambda one: one[0])]
 
 
 def _from_plain(text: str) -> tuple[str, pl.DataFrame]:
