@@ -68,6 +68,13 @@ def _control(name: str, en: str, ja: str, sent: bytes, seen: bytes) -> None:
 
 SECRET = base64.b64encode(b"the data of a customer")
 _control("S2-01", "ZMODEM (sz)", "ZMODEM（sz）", b"rz\r**\x18B00000000000000\r\n\x11", rb"\*\*\x18B")
+_control(
+    "S2-15",
+    "ZMODEM (rz)",
+    "ZMODEM（rz）",
+    b"rz waiting to receive.**\x18B0100000023be50\r\n\x11",
+    rb"\*\*\x18B",
+)
 _control("S2-02", "trzsz", "trzsz", b"::TRZSZ:TRANSFER:S:1.1.6:01234567890123", rb"::TRZSZ:TRANSFER:")
 _control("S2-03", "kermit", "kermit", b"\x01. S~/ @-#Y1~N!\r", rb"\x01")
 _control(
@@ -256,6 +263,32 @@ _shown(
     "圧縮して base64",
     "gzip -c {} | base64",
     lambda s: _gunzip(base64.b64decode(_joined(s))),
+    guards=ENCODED,
+    why=CODED,
+)
+
+
+def _base85(content: bytes) -> bytes:
+    coded = base64.b85encode(content)
+    return b"".join(coded[at : at + 75] + b"\n" for at in range(0, len(coded), 75))
+
+
+_shown(
+    "S2-38",
+    "base85",
+    "base85",
+    "cat {}",
+    lambda s: base64.b85decode(_joined(s)).decode(),
+    write=_base85,
+    guards=ENCODED,
+    why=CODED,
+)
+_shown(
+    "S2-39",
+    "hexadecimal with colons",
+    "コロン区切りの 16 進",
+    "xxd -p {} | sed 's/../&:/g'",
+    lambda s: bytes.fromhex(_joined(s).decode().replace(":", "")).decode(),
     guards=ENCODED,
     why=CODED,
 )

@@ -44,8 +44,8 @@ def traced(folder: Path, *, tamper: str = "") -> list[tuple[str, str, str]]:
         [*command, *driver], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENVIRONMENT
     ) as process:
         assert process.stderr is not None
-        for line in process.stderr:
-            if b"a segment is durable" in line:
+        for said in process.stderr:
+            if b"a segment is durable" in said:
                 break
         else:
             pytest.skip("strace may not trace here")
