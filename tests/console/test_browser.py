@@ -365,6 +365,7 @@ PAGES = {
         "/register/edit/columns/minato-customers",
         "/register/edit/scan",
         "/alerts",
+        "/feeds",
         "/controls",
         "/controls/red-team",
         "/law",

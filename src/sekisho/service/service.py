@@ -42,7 +42,7 @@ from sekisho.people.throttle import Throttle
 from sekisho.register.erasure import sweep
 from sekisho.relay.admission import Admissions
 from sekisho.relay.browser import BrowserDoor
-from sekisho.relay.endings import end_of_persons, end_of_tickets
+from sekisho.relay.endings import end_of_persons, end_of_restrained, end_of_tickets
 from sekisho.relay.postgres.door import PostgresDoor, ServerTls
 from sekisho.relay.postgres.sensor import Sensor
 from sekisho.relay.record.reading import recover
@@ -258,7 +258,7 @@ async def running(
             sweeping = group.create_task(_sweep_hourly(ledger))
             watching = [
                 group.create_task(watch(ledger, house.doors))
-                for watch in (end_of_persons, end_of_tickets, end_of_responses)
+                for watch in (end_of_persons, end_of_restrained, end_of_tickets, end_of_responses)
             ]
             if settings.bypass_seconds > 0:
                 sensor = Sensor(ledger, seconds=settings.bypass_seconds, expected=settings.bypass_expected)
