@@ -15,6 +15,8 @@ from sekisho.evidence.policy import Policy
 from sekisho.faults import Fault
 from sekisho.ledger import Level
 from sekisho.ledger.leaf import micros
+from sekisho.notify.rules import RULES
+from sekisho.people.roles import Role
 from sekisho.takeout import naming
 from sekisho.takeout.apart import command_line
 from sekisho.takeout.canaries import Contact
@@ -29,6 +31,7 @@ from sekisho.takeout.custody import (
     record_copy,
     whereabouts,
 )
+from sekisho.takeout.custody_facts import CustodyAlarmed
 from sekisho.takeout.desk import read_log
 from sekisho.takeout.manifest import receipt, unpack
 from sekisho.takeout.marking import master_key, seal_copy
@@ -37,6 +40,7 @@ from sekisho.takeout.seats import find_seats
 from sekisho.takeout.signatures import NAMESPACE, RECEIPT_NAMESPACE
 from sekisho.takeout.variants import plain
 from sekisho.trace.intake import read_content
+from sekisho.watch.reading import read_observation
 from takeout.copy_examples import about, contacts, listed, people
 from takeout.delivery_examples import ROWS, Counter
 from takeout.takeout_examples import House
@@ -290,3 +294,23 @@ async def test_a_copy_is_marked_apart_sealed_and_named_by_a_sample_of_it(
     log = b"".join(one.leaf for one in await ledger.facts(0, 500))
     for secret in (master, b"0120-000"):
         assert secret not in log
+
+
+@pytest.mark.parametrize(
+    "why", ["not_delivered", "not_received", "not_returned", "rows", "manifest", "package", "early", "forged"]
+)
+async def test_every_alarm_is_told_and_watched(counter: Counter, why: str) -> None:
+    fact = CustodyAlarmed(
+        takeout="O-1", why=why, organisations=("minato",), requester="sato", approved=40, found=41
+    )
+    recorded = await counter.house.ledger.record(fact, by="sekisho", about="O-1")
+    rule = RULES["takeout.custody_alarmed"]
+    values = rule.values(msgspec.to_builtins(fact))
+    notice = rule.notice(values)
+    assert {Role.CLIENT, Role.PRIVACY_OFFICER, Role.AUDITOR} <= rule.roles
+    assert (values["organisation"], notice.person) == ("minato", "sato")
+    assert "O-1" in notice.subject["ja"]
+    assert notice.body["ja"] != notice.body["en"]
+    seen = read_observation(recorded.leaf)
+    assert seen is not None
+    assert (seen.kind, seen.client, seen.target, seen.what) == ("gap", "minato", "O-1", why)
