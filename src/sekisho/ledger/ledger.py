@@ -71,6 +71,7 @@ class Ledger:
         self._fault: Fault | None = None
         self._failed: asyncio.Future[Fault] = self._loop.create_future()
         self._waiting: set[asyncio.Future[None]] = set()
+        self._beyond = 0  # there are facts up to this index, as far as this process knows without asking
         self._hooks: list[Callable[[Sequence[Recorded]], None]] = []
         self._hearing: dict[asyncio.Event, frozenset[str] | None] = {}
         self._opened: asyncio.Future[Head] = self._loop.create_future()
@@ -264,6 +265,7 @@ class Ledger:
 
     def _deliver(self, outcomes: list[_Outcome], recorded: list[Recorded]) -> None:
         if recorded:
+            self._beyond = recorded[-1].seq + 1
             for hook in self._hooks:
                 hook(recorded)
             names = {one.fact for one in recorded}
@@ -308,7 +310,9 @@ class Ledger:
         with self.hearing(None) as heard:
             while not self._closing and self._fault is None:
                 heard.clear()
-                if await self.size() > size:
+                if self._beyond <= size:
+                    self._beyond = max(self._beyond, await self.size())
+                if self._beyond > size:
                     return
                 left = _POLL if deadline is None else min(_POLL, deadline - self._loop.time())
                 if left <= 0:

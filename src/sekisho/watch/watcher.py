@@ -47,11 +47,10 @@ _log: Final = structlog.get_logger()
 _PAGE: Final = 1_000
 _AT_ONCE: Final = 32  # alerts that are recorded and told side by side
 _BREATH: Final = 100  # facts between two breaths of the event loop
-_PAUSE: Final = (
-    0.2  # seconds; a busy ledger has hundreds of turns a second, and a page costs the doors a millisecond
-)
+_PAUSE: Final = 0.05  # seconds; a busy ledger has hundreds of turns a second
 _RULES_SECONDS: Final = 5.0
 _SAVE_SECONDS: Final = 2.0
+_REST_SECONDS: Final = 0.5  # between two saves where there is little to do
 _ESCALATE_SECONDS: Final = 30.0
 
 
@@ -116,7 +115,10 @@ class Watcher:
             busy = await self.catch_up(group)
             now = loop.time()
             quiet = before == self.start
-            if self._unsaved and ((quiet and not self._raising) or now - saved_at >= _SAVE_SECONDS):
+            since = now - saved_at
+            if self._unsaved and (
+                (quiet and not self._raising and since >= _REST_SECONDS) or since >= _SAVE_SECONDS
+            ):
                 await (
                     self._all_raised()
                 )  # what these facts led to is durable and told before they count as read
