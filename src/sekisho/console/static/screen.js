@@ -119,11 +119,18 @@ const start = async () => {
   new ResizeObserver(() => fit.fit()).observe(place);
 };
 
+// A mark in words: the recording names only its kind.
+const marks = JSON.parse(words.marks || "{}");
+const inWords = (label) => {
+  const [what, kind] = label.split(": ");
+  return marks[label] ?? (what === "removed" ? words.removed.replace("{}", marks[kind] ?? marks.other) : label);
+};
+
 const watch = async () => {
   say(words.connecting);
   await connect((said) => {
     if (said.width) { terminal.resize(said.width, said.height); say(words.open); }
-    if (said.mark) say(`${words.open} · ${said.mark}`);
+    if (said.mark) say(`${words.open} · ${inWords(said.mark)}`);
   });
 };
 
@@ -202,16 +209,18 @@ const replay = async () => {
     for (const [seconds, code, shown] of events) {
       if (code !== "o") continue;
       begins.push([text.length, seconds]);
-      text += shown.replace(PLAIN, "").toLowerCase();
+      text += shown.replace(PLAIN, "");
     }
+    const lowered = text.toLowerCase();
+    const searched = lowered.length === text.length ? lowered : text; // else the places would not agree
     const items = [];
-    for (let from = text.indexOf(wanted); wanted && from >= 0 && items.length < 200; from = text.indexOf(wanted, from + wanted.length)) {
+    for (let from = searched.indexOf(wanted); wanted && from >= 0 && items.length < 200; from = searched.indexOf(wanted, from + wanted.length)) {
       const [, seconds] = begins.findLast(([begin]) => begin <= from);
       const line = text.slice(text.lastIndexOf("\n", from) + 1, from + wanted.length + 40).split("\n")[0];
       items.push(jump(seconds, line.slice(-80)));
     }
     found.replaceChildren(...items);
-    say(items.length ? `${items.length}` : words.nothing);
+    say(items.length ? words.found.replace("{}", items.length) : words.nothing);
   });
 
   say(words.connecting);
@@ -228,7 +237,7 @@ const replay = async () => {
     const value = JSON.parse(line);
     if (!header) { header = value; return; }
     events.push(value);
-    if (value[1] === "m") marks.append(jump(value[0], value[2]));
+    if (value[1] === "m") marks.append(jump(value[0], inWords(value[2])));
   };
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
