@@ -19,8 +19,6 @@ from sekisho.trace.lookup import fingerprinted
 from sekisho.trace.registry import Registry
 
 ROWS = [
-    f"佐藤 千{'一二三四五六七八九十'[i % 10]}郎,0{3 + i % 5}-{1000 + i:04}-{7919 * i % 10000:04}" for i in range(60)
-]
     f"佐藤 千{'一二三四五六七八九十'[i % 10]}郎,0{3 + i % 5}-{1000 + i:04}-{7919 * i % 10000:04}"
     for i in range(60)
 ]
