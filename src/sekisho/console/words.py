@@ -244,7 +244,7 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "admin_watch": marked("Those who watch"),
     },
     "alert": {
-        "open": marked("Open"),
+        "open": marked("Not acknowledged"),
         "muted": marked("Muted"),
         "suspicious": marked("Suspicious"),
         "expected": marked("Expected"),

@@ -27,6 +27,7 @@ from sekisho.watch.facts import (
     SignalReceived,
 )
 from sekisho.watch.routing import Listener, Routed, may_acknowledge, route
+from sekisho.watch.said import in_japanese
 from sekisho.watch.tables import alerts, mutes
 
 Verdict = Literal["suspicious", "expected", "unclear"]
@@ -47,9 +48,10 @@ def explain(raised: AlertRaised) -> dict[Language, str]:
     if detector is None:
         return {"en": raised.detector, "ja": raised.detector}
     values = {"human": raised.human or "-", "client": raised.organisation or "-", **raised.values}
+    japanese = {name: in_japanese(name, value) for name, value in values.items()}
     return {
         "en": f"{detector.finding.en.format(**values)} {detector.reason.en}",
-        "ja": f"{detector.finding.ja.format(**values)}{detector.reason.ja}",
+        "ja": f"{detector.finding.ja.format(**japanese)}{detector.reason.ja}",
     }
 
 

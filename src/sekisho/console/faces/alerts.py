@@ -19,7 +19,7 @@ from sekisho.console.house import House
 from sekisho.console.lines import FactLine, Organisation, Someone, fact_lines, read_names
 from sekisho.console.pages import Face, back_to
 from sekisho.console.viewer import ActorDep, HouseDep, Viewer
-from sekisho.console.words import JST
+from sekisho.console.words import JST, label
 from sekisho.faults import Fault
 from sekisho.gate.duties import tied
 from sekisho.gate.restraints import ask_lift, lift, list_restraints
@@ -59,6 +59,7 @@ class AlertLine(BaseModel):
     seq: int
     at: datetime
     detector: str
+    title: str
     human: Someone | None
     organisation: Organisation | None
     score: float
@@ -75,6 +76,7 @@ class MuteLine(BaseModel):
 
     request: str
     detector: str
+    title: str
     human: Someone
     until: datetime
     reason: str
@@ -86,6 +88,7 @@ class EffectLine(BaseModel):
     """How the alerts of a detector were judged, and how many hours that took."""
 
     detector: str
+    title: str
     raised: int
     suspicious: int
     expected: int
@@ -153,8 +156,20 @@ async def read_alerts(house: HouseDep, viewer: _Viewer) -> AlertsView:
     view = await _view(house, viewer, None if allowed is None else allowed | {""})
     async with house.ledger.read() as connection:
         measured = await effects(connection)
+        recent = await list_alerts(connection, limit=1_000)
+    titles = {one.raised.detector: _title(one, viewer) for one in recent}
     view.effects = [
-        EffectLine(**{name: getattr(one, name) for name in EffectLine.model_fields}) for one in measured
+        EffectLine(
+            detector=one.detector,
+            title=titles.get(one.detector) or label(one.detector, viewer.language, "detector"),
+            raised=one.raised,
+            suspicious=one.suspicious,
+            expected=one.expected,
+            unclear=one.unclear,
+            open=one.open,
+            hours=one.hours,
+        )
+        for one in measured
     ]
     view.may_act = True
     view.restraints = await _restraints(house)
@@ -213,6 +228,7 @@ async def _view(house: House, viewer: Viewer, organisations: frozenset[str] | No
             wanted = wanted.where(houses.c.organisation.in_(sorted(organisations)))
         clients = list(await connection.scalars(wanted.limit(500)))
         known = await read_names(connection, houses=clients)
+    titles = {one.raised.detector: _title(one, viewer) for one in (*waiting, *latest)}
     free = _Free(house, viewer)
     mine = [one for one in waiting if await free.of(one)]
     past = [one for one in latest if one.acknowledged is not None and await free.of(one)]
@@ -224,6 +240,7 @@ async def _view(house: House, viewer: Viewer, organisations: frozenset[str] | No
             MuteLine(
                 request=row.request,
                 detector=row.detector,
+                title=titles.get(row.detector) or label(row.detector, viewer.language, "detector"),
                 human=names.someone(row.human),
                 until=datetime.fromtimestamp(row.until / 1e6, UTC),
                 reason=row.reason,
@@ -256,6 +273,12 @@ class _Free:
         return self._known[key]
 
 
+def _title(alert: OpenAlert, viewer: Viewer) -> str:
+    """What the detector is called; a Sigma rule by its own title."""
+    key = "title_ja" if viewer.language == "ja" else "title"
+    return str(alert.raised.values.get(key) or label(alert.raised.detector, viewer.language, "detector"))
+
+
 async def _lines(house: House, viewer: Viewer, found: list[OpenAlert]) -> list[AlertLine]:
     people = {name for one in found for name in (one.raised.human, one.acknowledged_by)} - {""}
     async with house.ledger.read() as connection:
@@ -266,6 +289,7 @@ async def _lines(house: House, viewer: Viewer, found: list[OpenAlert]) -> list[A
             seq=one.seq,
             at=one.at,
             detector=one.raised.detector,
+            title=_title(one, viewer),
             human=names.someone(one.raised.human) if one.raised.human else None,
             organisation=names.organisation(one.raised.organisation) if one.raised.organisation else None,
             score=round(one.raised.score, 1),
