@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "state": ("sekisho.cli.state:state", "Compare the tables with the facts, or rebuild them."),
     "verify": ("sekisho.cli.verify:verify", "Check an evidence folder or a bundle, offline."),
     "record": ("sekisho.cli.record:record", "Recordings of interactive sessions: list, verify, play."),
+    "desktop": ("sekisho.cli.desktop:desktop", "Whose screen a photograph or a screenshot shows."),
     "evidence": ("sekisho.cli.evidence:evidence", "Take evidence out of a log."),
     "register": ("sekisho.cli.register:register", "Who entrusted what to whom, where, and until when."),
     "person": ("sekisho.cli.people:person", "Who works here, for whom, since when, and what is due."),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
 import click
+from PIL import Image
 from sqlalchemy import select
 
 from sekisho.cli.options import STATE
@@ -23,11 +24,17 @@ from sekisho.faults import Fault, Language, preferred_language
 from sekisho.gate.decide import jst
 from sekisho.gate.tickets import require_standing
 from sekisho.ledger import Ledger
-from sekisho.relay.record.faults import UNREADABLE
+from sekisho.relay.desktop.imprint import mark_key
+from sekisho.relay.desktop.reel import ReelReader
+from sekisho.relay.desktop.replay import Entry, blank, draw, read_track
+from sekisho.relay.desktop.watching import mark_of
+from sekisho.relay.record.facts import DESKTOP
+from sekisho.relay.record.faults import NO_RECORDING, NO_TEXT, UNREADABLE
 from sekisho.relay.record.frames import Broken
 from sekisho.relay.record.reading import (
     Account,
     Finding,
+    Place,
     data_key,
     read_account,
     stored_events,
@@ -35,9 +42,9 @@ from sekisho.relay.record.reading import (
     verify_recording,
 )
 from sekisho.relay.record.tables import recordings
-from sekisho.relay.record.viewing import open_view
+from sekisho.relay.record.viewing import View, open_view
 from sekisho.service.published import LogFolder
-from sekisho.service.service import LOG, LOG_KEY, RECORDINGS, open_ledger
+from sekisho.service.service import DOOR_SECRET, LOG, LOG_KEY, RECORDINGS, open_ledger
 from sekisho.service.settings import read_settings
 from sekisho.wire.asciicast.cast import CastEncoder, Event, Header
 
@@ -126,7 +133,9 @@ def play(name: str, state: Path, person: str, password: str, code: str, speed: f
     """Play a recording in this terminal. Pauses are shortened to two seconds."""
 
     async def show(ledger: Ledger, published: LogFolder) -> None:
-        async with _viewing(ledger, published, state, name, person, password, code) as (_, events):
+        async with _viewing(ledger, published, state, name, person, password, code) as (_, account, events):
+            if account.opened.kind == DESKTOP:
+                raise Fault(NO_TEXT, recording=name)
             at = 0
             out = sys.stdout.buffer
             for event in events:
@@ -155,13 +164,68 @@ def export(
     """Write a recording to PATH as asciicast v2, for any player."""
 
     async def write(ledger: Ledger, published: LogFolder) -> None:
-        async with _viewing(ledger, published, state, name, person, password, code) as (account, events):
+        async with _viewing(ledger, published, state, name, person, password, code) as (_, account, events):
+            if account.opened.kind == DESKTOP:
+                raise Fault(NO_TEXT, recording=name)
             # Only for its owner, and never over another file.
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 write_cast(file, account, events, with_input=with_input)
 
     _run(state, write)
     _say("written", path=path)
+
+
+@record.command()
+@click.argument("name", metavar="RECORDING")
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT.png")
+@proven
+@click.option(
+    "--at", "seconds", default=0.0, show_default=True, type=click.FloatRange(0), help="Seconds from the start."
+)
+def still(name: str, path: Path, state: Path, person: str, password: str, code: str, seconds: float) -> None:
+    """Write what a desktop showed at a time as a picture. It carries the marks of whoever takes it."""
+
+    async def write(ledger: Ledger, published: LogFolder) -> None:
+        async with _viewing(ledger, published, state, name, person, password, code) as (view, account, events):
+            key = mark_key((state / DOOR_SECRET).read_bytes())
+            picture = await asyncio.to_thread(still_of, events, account, view, seconds, key)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                picture.save(file, "PNG")
+
+    _run(state, write)
+    _say("written", path=path)
+
+
+@record.command()
+@click.argument("name", metavar="RECORDING")
+@proven
+def track(name: str, state: Path, person: str, password: str, code: str) -> None:
+    """Print what was typed in a desktop, the titles of its windows, and marks, each with its time in seconds."""
+
+    async def read(ledger: Ledger, published: LogFolder) -> list[Entry]:
+        async with _viewing(ledger, published, state, name, person, password, code) as (_, account, events):
+            if account.opened.kind != DESKTOP:
+                raise Fault(NO_RECORDING, recording=name)
+            return list(read_track((Place(0, 0), event) for event in events).entries)
+
+    for entry in _run(state, read):
+        click.echo(f"{entry.at / 1e6:10.1f}  {entry.kind:5}  {entry.text}")
+
+
+def still_of(events: Iterator[Event], account: Account, view: View, seconds: float, key: bytes) -> Image.Image:
+    """Raises Fault NO_RECORDING when it is not of a desktop."""
+    opened = account.opened
+    if opened.kind != DESKTOP:
+        raise Fault(NO_RECORDING, recording=opened.recording)
+    size = opened.width, opened.height
+    reader, screen = ReelReader(*size), blank(size)
+    for event in events:
+        if event.at > seconds * 1e6 and screen.any():
+            break
+        if event.code == "o":
+            draw(screen, reader.feed(event.data))
+    mark = mark_of(view.person, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", view.watched, size, key)
+    return Image.fromarray(mark.draw(screen, 0, 0))
 
 
 def write_cast(file: BinaryIO, account: Account, events: Iterator[Event], *, with_input: bool) -> None:
@@ -180,7 +244,7 @@ def write_cast(file: BinaryIO, account: Account, events: Iterator[Event], *, wit
 @asynccontextmanager
 async def _viewing(
     ledger: Ledger, published: LogFolder, state: Path, name: str, person: str, password: str, code: str
-) -> AsyncIterator[tuple[Account, Iterator[Event]]]:
+) -> AsyncIterator[tuple[View, Account, Iterator[Event]]]:
     """Who watches is known, may, and it is recorded; what does not agree with the ledger is named and not shown."""
     await log_in(ledger, person, password, code)
     account = await read_account(ledger, name)
@@ -188,12 +252,12 @@ async def _viewing(
     actor = (await require_standing(ledger, person)).actor
     confirms = published.confirms
     now = datetime.now(UTC)
-    await open_view(ledger, account, actor, now=now, confirms=confirms, live=False, way="command")
+    view = await open_view(ledger, account, actor, now=now, confirms=confirms, live=False, way="command")
     found = await verify_recording(ledger, state / RECORDINGS, name, confirms=confirms)
     for finding in found.findings:
         _tell(finding)
     try:
-        yield account, stored_events(state / RECORDINGS, name, key, found.sound)
+        yield view, account, stored_events(state / RECORDINGS, name, key, found.sound)
     except Broken as broken:
         raise Fault(UNREADABLE, recording=name, reason=str(broken)) from broken
     if not found.ok:

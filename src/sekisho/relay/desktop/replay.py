@@ -101,7 +101,7 @@ class Replay:
         self._size = size
         self.track: Final = track or read_track(placed_events(*self._where))
         self.at = 0
-        self._screen: NDArray[np.uint16] = np.zeros(size[::-1], np.uint16)
+        self._screen: NDArray[np.uint16] = blank(size)
         self._reader = ReelReader(*size)
         self._events: Iterator[Event] = iter(())
         self._next: Event | None = None
@@ -151,6 +151,11 @@ class Replay:
 
     def _take(self) -> None:
         self._next = next(self._events, None)
+
+
+def blank(size: tuple[int, int]) -> NDArray[np.uint16]:
+    """A screen of this width and height, on which nothing was shown yet."""
+    return np.zeros(size[::-1], np.uint16)
 
 
 def draw(screen: NDArray[np.uint16], changes: Iterable[Change]) -> None:

@@ -21,10 +21,15 @@ def view_name(watched: int) -> str:
     return f"w-{watched}"
 
 
+def mark_of(person: str, at: str, watched: int, size: tuple[int, int], key: bytes) -> Mark:
+    """The marks of one view."""
+    name = view_name(watched)
+    return Mark(*size, f"{person}  {at}  {name}", imprint.drawn(key, name, *size))
+
+
 def shown_to(person: str, at: str, watched: int, size: tuple[int, int], key: bytes) -> Shown:
     """A screen with the marks of one view."""
-    name = view_name(watched)
-    return Shown(*size, Mark(*size, f"{person}  {at}  {name}", imprint.drawn(key, name, *size)), name)
+    return Shown(*size, mark_of(person, at, watched, size, key), view_name(watched))
 
 
 async def follow(shown: Shown, size: tuple[int, int], events: AsyncIterable[Event]) -> None:
