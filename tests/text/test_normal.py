@@ -263,18 +263,39 @@ def test_two_block_numbers_never_become_one(first: list[int], second: list[int])
     ("writing", "form"),
     [
         ("岩手県盛岡市玉山第三地割12番地5", "岩手県盛岡市玉山第3地割12-5"),
-        ("札幌市北区北七条西四丁目1-2", "札幌市北区北7条西4-1-2"),
+        ("札幌市北区北七条西四丁目1-2", "北海道札幌市北区北7条西4-1-2"),
         ("東京都港区六本木6-10-1 森タワー33階", "東京都港区六本木6-10-1 森タワー33階"),
-        ("金沢市十一屋町3-1", "金沢市十一屋町3-1"),
+        ("金沢市十一屋町3-1", "石川県金沢市十一屋町3-1"),
         ("熊本県球磨郡あさぎり町免田東1199", "熊本県あさぎり町免田東1199"),
-        ("大和郡山市筒井町1", "大和郡山市筒井町1"),
-        ("郡上市八幡町島谷228", "郡上市八幡町島谷228"),
-        ("四街道市鹿渡無番地", "四街道市鹿渡無番地"),
-        ("京都市中京区三条通烏丸東入1", "京都市中京区三条通烏丸東入1"),
+        ("大和郡山市筒井町1", "奈良県大和郡山市筒井町1"),
+        ("郡上市八幡町島谷228", "岐阜県郡上市八幡町島谷228"),
+        ("四街道市鹿渡無番地", "千葉県四街道市鹿渡無番地"),
+        ("京都市中京区三条通烏丸東入1", "京都府京都市中京区三条通烏丸東入1"),
     ],
 )
 def test_what_a_place_keeps(writing: str, form: str) -> None:
     assert normal_address(writing) == form
+
+
+@pytest.mark.parametrize(
+    ("place", "prefecture"),
+    [
+        ("横浜市西区みなとみらい1-2", "神奈川県"),
+        ("札幌市1-2", "北海道"),  # the ward is missing as well
+        ("当別町5", "北海道"),  # and the county
+        ("龍ヶ崎市1-2", "茨城県"),
+        ("府中市宮町1-1", ""),  # there are two
+        ("美郷町1-2", ""),
+        ("中央区1-2", ""),  # of Tokyo, or of a city that was dropped
+        ("日和市1-2", ""),
+    ],
+)
+def test_a_dropped_prefecture_comes_back_where_there_is_only_one(place: str, prefecture: str) -> None:
+    read = read_address(place)
+    assert read.prefecture == prefecture
+    assert read_address("東京都" + place).prefecture == "東京都"  # what is written stays
+    if prefecture:
+        assert normal_address(prefecture + place) == normal_address(place)
 
 
 @given(PLACES, st.text("0123456789-丁目番地号の一二十大字ヶ階F 、ハイツ", max_size=14))

@@ -1,12 +1,14 @@
 """Addresses: prefecture, place, numbers and building, each in one form.
 
-No table of municipalities is consulted: a dropped city, a merged one (市町村合併) or a street name in another
-script stay different. What is folded is how one address is written, not where it is.
+A dropped prefecture is put back where the municipality's name belongs to one prefecture only (`municipalities.txt`,
+from Japan Post's data of October 2026). A dropped city, a merged one (市町村合併) or a street name in another script
+stay different.
 """
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Final
 
 from sekisho.text.mask import PREFECTURES
@@ -47,6 +49,7 @@ _USUAL: Final = re.compile(
     r"([0-9]{1,4}(?:(?:丁目|番地|番|号|-)[0-9]{1,4})*)(?:丁目|番地|番|号)?(?: ([^0-9\-のノ,、・\s].*))?"
 )
 _PLACES: Final = 1 << 16
+_LONGEST: Final = 12  # characters of a municipality's name
 _BUILDING_HEAD: Final = re.compile(r"^[\s,、-]+")
 _ROOM_MARK: Final = re.compile(r"(?<=[0-9])\s*号室?$")
 
@@ -84,7 +87,7 @@ def read_address(text: str) -> Address:
     ... ):
     ...     print(read_address(text).form)
     東京都千代田区丸ノ内1-2-3 千代田ビル201
-    千代田区丸ノ内1-2-3 千代田ビル201
+    東京都千代田区丸ノ内1-2-3 千代田ビル201
     滋賀県大津市栗原上2-10
     北海道札幌市中央区北24条西10-3-4
     東京都千代田区一番町5
@@ -113,6 +116,31 @@ def _usual_building(text: str) -> str:
     return _read_any("甲1 " + text).building
 
 
+@cache
+def _municipalities() -> dict[str, str]:
+    """Municipality as `place` writes it -> prefecture, where there is only one. A ward of Tokyo that has the name of a
+    ward elsewhere (中央区, 港区) is left out: its city may have been dropped."""
+    prefectures: dict[str, set[str]] = {}
+    wards: set[str] = set()
+    for line in (Path(__file__).parent / "municipalities.txt").read_text("utf-8").splitlines():
+        prefecture, *names = line.split(" ")
+        for name in names:
+            city, mark, ward = name.partition("市")
+            if ward.endswith("区"):  # 横浜市西区: the ward can be missing as well
+                wards.add(ward)
+                prefectures.setdefault(_place(modern_kanji(city + mark)), set()).add(prefecture)
+            prefectures.setdefault(_place(modern_kanji(name)), set()).add(prefecture)
+    return {name: min(found) for name, found in prefectures.items() if len(found) == 1 and name not in wards}
+
+
+def _prefecture_of(place: str) -> str:
+    known = _municipalities()
+    for length in range(min(len(place), _LONGEST), 1, -1):
+        if (found := known.get(place[:length])) is not None:
+            return found
+    return ""
+
+
 def _read_any(text: str) -> Address:
     folded = _POSTAL_CODE.sub("", fold_hyphens(fold(text)))
     prefecture = ""
@@ -123,10 +151,12 @@ def _read_any(text: str) -> Address:
         folded = counted  # one numeral that became digits can show the next one to be a number
     match = _NUMBERS.search(folded)
     if match is None:
-        return Address(prefecture, _place(folded), (), "")
+        place = _place(folded)
+        return Address(prefecture or _prefecture_of(place), place, (), "")
     numbers = tuple(int(digits) for digits in _DIGITS.findall(match[0]))
     building = _BUILDING_HEAD.sub("", folded[match.end() :])
-    return Address(prefecture, _place(folded[: match.start()]), numbers, _building(building))
+    place = _place(folded[: match.start()])
+    return Address(prefecture or _prefecture_of(place), place, numbers, _building(building))
 
 
 def normal_address(text: str) -> str:
