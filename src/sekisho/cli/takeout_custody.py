@@ -77,11 +77,11 @@ _SAYS: Final[dict[str, dict[Language, str]]] = {
         "en": "{takeout}: the list comes from this copy. A wrong copy would look so once in {odds} lists, at most. "
         "{agreed:,} of {values:,} values, {ordered:,} rows in order, {canaries} of {planted} canaries.",
         "ja": "{takeout}: この名簿はこのコピーに由来します。誤りの確率は高々 {odds} 分の 1 です。"
-        "値 {values:,} 個中 {agreed:,} 個、順序 {ordered:,} 行、架空人物 {planted} 人中 {canaries} 人が一致。",
+        "値 {values:,} 個中 {agreed:,} 個、順序 {ordered:,} 行、監視用人物 {planted} 人中 {canaries} 人が一致。",
     },
     "canary": {
         "en": "{takeout}: {canaries} of the {planted} canaries of this copy stand in the list.",
-        "ja": "{takeout}: このコピーの架空人物 {planted} 人のうち {canaries} 人が名簿に載っています。",
+        "ja": "{takeout}: このコピーの監視用人物 {planted} 人のうち {canaries} 人が名簿に載っています。",
     },
     "unnamed": {
         "en": "No copy is named by the list. That acquits nobody: marks may be gone, or the sample is too small.",

@@ -317,6 +317,10 @@ async def raise_overdue(ledger: Ledger, now: datetime) -> list[tuple[str, str]]:
 
 
 async def _alarm(ledger: Ledger, asked: TakeoutRequested, why: str, *, found: int = 0) -> None:
+    """Each once: whoever knows a take-out's name could otherwise ring all day with made-up receipts."""
+    raised = custody_alarms.c.takeout == asked.takeout, custody_alarms.c.why == why
+    if await _row(ledger, select(custody_alarms).where(*raised)) is not None:
+        return
     fact = CustodyAlarmed(
         takeout=asked.takeout,
         why=why,

@@ -1,6 +1,6 @@
 """A file becomes one copy, marked in a process apart, and is sealed as it comes out: in clear it is in memory only.
 
-    order    one line of JSON: name, rows, plan and what is said of the request; then the file, to the end
+    order    one line of JSON: name, size, rows, plan and what is said of the request; then the file, to the end
     answer   the copy's length (8 bytes), the copy, and `copies.Made` as JSON
 
 The process is that of the inspection (`apart`): no network, no disk, bounded memory. It learns the key of this one
@@ -44,6 +44,7 @@ _LONGEST: Final = 4 << 20  # of what is said of a copy
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     name: str
+    size: int
     rows: int
     plan: Plan
     about: About
@@ -77,7 +78,7 @@ async def seal_copy(
     plan = await plan_copy(ledger, master, about.takeout, about.organisations, rows)
     if size > MOST_MARKED:
         plan = Plan(key=plan.key)
-    order = Order(name=name, rows=rows, plan=plan, about=about)
+    order = Order(name=name, size=size, rows=rows, plan=plan, about=about)
     made, package = await asyncio.to_thread(_sealed, packages, command, order, chunks, seats)
     await record_copy(ledger, about.takeout, about.organisations, made, package.sha256, rows, by=by)
     return package
@@ -126,7 +127,8 @@ def _sealed(
 
 
 def _feed(stdin: IO[bytes], order: Order, chunks: Callable[[], Iterable[bytes]]) -> None:
-    with contextlib.suppress(OSError, ValueError), stdin:  # it has ended: its answer says why
+    # Whatever ends it, the process misses the rest, and answers nothing.
+    with contextlib.suppress(OSError, ValueError, Fault), stdin:
         stdin.write(msgspec.json.encode(order) + b"\n")
         for chunk in chunks():
             stdin.write(chunk)
@@ -167,7 +169,9 @@ def main() -> None:
     ):
         resource.setrlimit(kind, (most, most))
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
-    content = sys.stdin.buffer.read()
+    content = sys.stdin.buffer.read(order.size)
+    if len(content) != order.size:
+        sys.exit("the file did not come whole")
     into = io.BytesIO()
     made = make_copy(order.name, content, order.rows, order.plan, order.about, into)
     del content
