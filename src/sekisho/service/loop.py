@@ -19,4 +19,7 @@ def run(main: Coroutine[Any, Any, _T]) -> _T:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, 10, 10)
-    return uvloop.run(main)
+    try:
+        return uvloop.run(main)
+    finally:
+        gc.unfreeze()  # or libraries that count their objects at the end complain of those that stay

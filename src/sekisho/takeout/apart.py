@@ -102,10 +102,12 @@ def command_line(program: str = inside.__name__) -> list[str]:
         *("--ro-bind", "/usr", "/usr"),
         *(word for name in ("bin", "sbin", "lib", "lib64") for word in ("--symlink", f"usr/{name}", f"/{name}")),
         *("--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"),
-        *(word for path in shown for word in ("--ro-bind", path, path)),
         *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"),
-        # A library looks for a place for temporary files when it is imported; from then on none can be written.
-        *("--size", "65536", "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/"),  # noqa: S108
+        # A library looks for a place for temporary files when it is imported; from then on none can be written. It is
+        # mounted first: the libraries themselves may lie below it.
+        *("--size", "65536", "--tmpfs", "/tmp"),  # noqa: S108
+        *(word for path in shown for word in ("--ro-bind", path, path)),
+        *("--remount-ro", "/", "--chdir", "/"),
         *("--setenv", "PYTHONDONTWRITEBYTECODE", "1", "--setenv", "POLARS_MAX_THREADS", "2"),
         *("--setenv", "LANG", "C.UTF-8", "--setenv", "OPENBLAS_NUM_THREADS", "1"),
         *("--", sys.executable, "-I", "-c", start),
@@ -127,7 +129,9 @@ async def _feed(stdin: asyncio.StreamWriter, order: bytes, chunks: Callable[[], 
             await stdin.drain()
         stdin.close()
     except (BrokenPipeError, ConnectionResetError):
-        pass  # it has ended: its last words say why
+        # It has ended, and its last words say why. The stream tells it once more; nobody is to complain of that.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            await stdin.wait_closed()
 
 
 async def _hear(stream: asyncio.StreamReader, name: str, progress: Progress) -> Seen | Fault | None:
