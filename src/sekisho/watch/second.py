@@ -1,0 +1,109 @@
+"""A second opinion: half-space trees (Tan, Ting, Liu 2011) over each human's days. Off: `python -m bench.second` shows
+what it adds to the heads: nothing, for as many false alarms again.
+
+Trees that are grown before anything is seen cut the space of days in halves; how many earlier days fell into a day's
+cell, weighed by how small the cell is, says how usual the day is. No label, no distance, a fixed amount of memory. It
+cannot say why, which an alarm of ours must: so it may rank and never explain.
+"""
+
+from collections.abc import Sequence
+from math import log1p
+from random import Random
+from typing import Final
+
+from sekisho.watch.observation import Observation
+
+TREES: Final = 25
+DEPTH: Final = 8
+WINDOW: Final = 250  # human-days after which what was learnt becomes the reference
+_LEAST: Final = 5  # days in a cell below which nothing more is to be told apart
+# What a day is, and what is about the most of it: persons, lookups, the largest, clients, odd hours, asked, take-outs.
+_MOST: Final = (5_000.0, 40.0, 5_000.0, 25.0, 10.0, 5_000.0, 5_000.0)
+
+
+class Day:
+    """What a human did on one day, added up."""
+
+    def __init__(self) -> None:
+        self.persons = self.reads = self.largest = self.odd = self.asked = self.taken = 0
+        self.clients: set[str] = set()
+
+    def add(self, o: Observation, hour: int) -> None:
+        if o.kind == "read":
+            self.persons += o.persons
+            self.reads += 1
+            self.largest = max(self.largest, o.persons)
+            self.clients.add(o.client)
+            self.odd += hour < 8 or hour > 18
+        elif o.kind == "ticket":
+            self.asked += max(0, o.expected)
+        elif o.kind == "takeout":
+            self.taken += o.persons
+
+    def point(self) -> tuple[float, ...]:
+        """Each figure on a logarithmic scale from 0 to 1."""
+        figures = (
+            self.persons, self.reads, self.largest, len(self.clients), self.odd, self.asked, self.taken,
+        )  # fmt: skip
+        return tuple(
+            min(1.0, log1p(figure) / log1p(most)) for figure, most in zip(figures, _MOST, strict=True)
+        )
+
+
+class HalfSpaceTrees:
+    """`score` of a point, then `learn` it: the higher, the more unusual. The same points give the same scores."""
+
+    def __init__(self, seed: int = 1) -> None:
+        random = Random(seed)  # noqa: S311 (the same trees at every start; nothing is kept secret)
+        self._trees = [_cuts(random) for _ in range(TREES)]
+        self._reference = [[0] * (2 << DEPTH) for _ in range(TREES)]
+        self._latest = [[0] * (2 << DEPTH) for _ in range(TREES)]
+        self._learnt = 0
+
+    def score(self, point: Sequence[float]) -> float:
+        """0 is the most usual there is; nothing is told before a window of days was seen."""
+        if self._learnt < WINDOW:
+            return 0.0
+        mass = 0.0
+        for cuts, counts in zip(self._trees, self._reference, strict=True):
+            node, depth = 1, 0
+            while depth < DEPTH and counts[node] > _LEAST:
+                feature, cut = cuts[node]
+                node, depth = 2 * node + (point[feature] >= cut), depth + 1
+            mass += counts[node] * 2**depth
+        return 1.0 - min(1.0, mass / TREES / (WINDOW * 2**DEPTH))
+
+    def learn(self, point: Sequence[float]) -> None:
+        for cuts, counts in zip(self._trees, self._latest, strict=True):
+            node = 1
+            for _ in range(DEPTH):
+                counts[node] += 1
+                feature, cut = cuts[node]
+                node = 2 * node + (point[feature] >= cut)
+            counts[node] += 1
+        self._learnt += 1
+        if self._learnt % WINDOW == 0:
+            self._reference, self._latest = self._latest, [[0] * (2 << DEPTH) for _ in range(TREES)]
+
+
+def _cuts(random: Random) -> list[tuple[int, float]]:
+    """(feature, value) of each inner node; the work range of each feature is drawn as the paper has it."""
+    ranges = []
+    for _ in _MOST:
+        middle = random.random()
+        reach = 2 * max(middle, 1 - middle)
+        ranges.append((middle - reach, middle + reach))
+    cuts = [(0, 0.0)] * (2 << DEPTH)
+
+    def grow(node: int, bounds: list[tuple[float, float]]) -> None:
+        if node >= 1 << DEPTH:
+            return
+        feature = random.randrange(len(bounds))
+        low, high = bounds[feature]
+        cut = (low + high) / 2
+        cuts[node] = feature, cut
+        for side, part in ((0, (low, cut)), (1, (cut, high))):
+            grow(2 * node + side, [*bounds[:feature], part, *bounds[feature + 1 :]])
+
+    grow(1, ranges)
+    return cuts
