@@ -2,15 +2,19 @@
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from relay_workspace.workspace_scene import typed
+from sekisho.cli import serve
 from sekisho.relay.workspace import sandbox, share
 from sekisho.relay.workspace.sandbox import Sandbox, Seat
 from sekisho.relay.workspace.share import Shares, find, shares
 from sekisho.relay.workspace.store import Store
+from sekisho.service.service import create_state
+from sekisho.service.settings import Settings
 
 SEAT = Seat("sato.T-0001", "callcentre")
 MIB = 1 << 20
@@ -173,3 +177,23 @@ def test_version_1_is_used_where_it_is_mounted(tmp_path: Path) -> None:
     made = Shares(find(proc))
     assert made.lacking == ("cpu",)
     assert [parent.folder for parent in made._parents] == [tmp_path / "memory/jobs", tmp_path / "pids"]
+
+
+@pytest.mark.e2e
+async def test_what_cannot_be_bounded_is_said_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(
+        origin="checkpoint.example/test", postgres_listen="127.0.0.1:0", console_listen="127.0.0.1:0"
+    )
+    create_state(tmp_path / "state", settings)
+    monkeypatch.setattr(serve, "shares", lambda: Shares([]))
+    said = ""
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        serving = group.create_task(serve._serve(tmp_path / "state"))
+        while "SEK-WORK-022" not in said:
+            assert not serving.done()
+            said += capsys.readouterr().err
+            await asyncio.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)  # as a service manager ends it
+    assert "memory, pids, cpu" in said
