@@ -87,3 +87,35 @@ async def test_from_the_form_to_a_signature_on_a_phone(scene: Scene, browser: Br
     assert len(sent) == 1
     added = [one.typed() for one in await scene.ledger.facts(0, 9, names=["people.passkey_added"])]
     assert [one.person for one in added if isinstance(one, PasskeyAdded)] == ["mori"]
+    # The client sees it in its own language of business; the administrator that it is, and nothing of what is inside.
+    async with visitor(browser, scene.url, cookie=await scene.cookie("haruka")) as haruka:
+        await haruka.open("/takeouts")
+        await sound(haruka)
+        await haruka.page.get_by_role("link", name=takeout).click()
+        await expect(haruka.page.get_by_text("5 persons more than were spoken of")).to_be_visible()
+        await expect(haruka.page.get_by_text("佐＊＊").first).to_be_visible()
+        await sound(haruka)
+    async with scene.client("kanri") as kanri:
+        page_ = (await kanri.get(f"/takeouts/{takeout}")).text
+        assert takeout in page_
+        assert "佐＊＊" not in page_
+
+
+@pytest.mark.parametrize(("language", "width"), [("ja", 390), ("en", 1280)])
+async def test_refusals_and_recipients_fit(scene: Scene, browser: Browser, language: str, width: int) -> None:
+    ticket = await scene.file(40)
+    asking = await scene.ask(ticket, recipient="つばめ名簿センター", recipient_key="")
+    assert asking.fault is not None
+    cookie = await scene.cookie("sato")
+    async with visitor(browser, scene.url, cookie=cookie, width=width, language=language) as sato:
+        for path in ("/takeouts", f"/takeouts/{asking.takeout}"):
+            await sato.open(path)
+            await expect(sato.page.get_by_text("SEK-TAKE-015").first).to_be_visible()
+            await sound(sato)
+    cookie = await scene.cookie("moto")
+    async with visitor(browser, scene.url, cookie=cookie, width=width, language=language) as moto:
+        await moto.open("/takeouts/to/recipients")
+        await expect(moto.page.get_by_text(RECIPIENT)).to_be_visible()
+        await sound(moto)
+        await moto.open("/takeouts")
+        await sound(moto)

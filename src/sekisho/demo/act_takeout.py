@@ -64,7 +64,7 @@ class ActTakeout:
     async def play(self) -> None:
         await asyncio.to_thread(self._folder.mkdir)
         self._stage.heading(
-            "The worker wants to take it out of the workspace", "保守員: 作業場所から持ち出そうとする"
+            "The worker wants to take it out of the workspace", "保守員: 作業領域から持ち出そうとする"
         )
         await self._found()
         await self._pull("all.csv", PERSONS_OF_THE_CHARGED_ACT)
