@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import asyncssh
 import pytest
 
+from sekisho.relay.ssh.ends import Inbox
 from sekisho.relay.ssh.stream import TargetConnection, connect
 
 SIZE = 6 << 20
@@ -134,3 +135,29 @@ async def test_more_than_the_window_is_refused() -> None:
         process.channel._init_recv_window = 0
         await asyncio.wait_for(connection.wait_closed(), 10)
     assert connection.taken == 0
+
+
+async def test_one_session_leaves_the_loop_to_the_others_between_pieces() -> None:
+    inbox, turns = Inbox(), 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    inbox.put(b"a" * 1_000_000)
+    inbox.put(b"b")
+    inbox.end()
+    async with asyncio.TaskGroup() as group:
+        beside = group.create_task(other())
+        got = b"".join([piece async for piece in _pieces(inbox)])
+        beside.cancel()
+    assert got == b"a" * 1_000_000 + b"b"
+    assert turns >= 7
+
+
+async def _pieces(inbox: Inbox) -> AsyncIterator[bytes]:
+    while piece := await inbox.get():
+        assert len(piece) <= 128 << 10
+        yield piece

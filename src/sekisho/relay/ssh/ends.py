@@ -18,6 +18,9 @@ from sekisho.relay.ssh.authority import TargetAuthority
 from sekisho.relay.ssh.target import open_target
 
 _UNREAD: Final = 256 << 10
+_AT_ONCE: Final = (
+    128 << 10
+)  # what one session may take of the loop before the others have their turn: 2 ms or so
 WRITE_HIGH: Final = 128 << 10
 
 
@@ -48,14 +51,17 @@ class Inbox:
         self._wake()
 
     async def get(self) -> bytes:
-        """What came since the last call; empty at the end."""
+        """Some of what came since the last call; empty at the end."""
+        if self._pieces:
+            await asyncio.sleep(0)
         while not self._pieces and not self._over:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        self._size = 0
-        if self._paused and self._channel is not None:
+        self._pieces = [data[_AT_ONCE:]] if len(data) > _AT_ONCE else []
+        data = data[:_AT_ONCE]
+        self._size -= len(data)
+        if self._paused and self._size <= _AT_ONCE and self._channel is not None:
             self._paused = False
             self._channel.resume_reading()
         return data
