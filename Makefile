@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check e2e long bench bench-incident docs
+.PHONY: help spark setup demo test check e2e long bench bench-incident docs
 RUN = .tools/bin/uv run --locked --no-sync
 # As many at a time as there are processors; the tests of one file share its servers and stay together.
 PYTEST = $(RUN) pytest -n auto --dist loadfile
@@ -25,6 +25,9 @@ e2e: setup ## tests with real servers and clients only
 
 long: setup ## the tests that take minutes (several hundred kills)
 	@$(RUN) pytest -m long $(ARGS)
+
+spark: setup ## the trace's joins on a small local Spark (needs Java 17; 400 MB are fetched)
+	@.tools/bin/uv run --locked --group spark pytest tests/tracing/test_spark.py -W ignore::ResourceWarning $(ARGS)
 
 docs: setup ## write docs/reference/ anew from the code
 	@$(RUN) python scripts/reference.py
