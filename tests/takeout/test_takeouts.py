@@ -77,6 +77,16 @@ async def test_of_two_releases_at_one_moment_one_succeeds(house: House) -> None:
     assert len(await house.ledger.facts(0, 10, names=["takeout.released"])) == 1
 
 
+async def test_who_has_no_part_in_it_releases_nothing(house: House) -> None:
+    asked = await house.request()
+    await house.approve(asked, "mori", "hara")
+    for somebody in ("ono", "nobody"):
+        with pytest.raises(Fault) as caught:
+            await house.desk.release("O-1", by=somebody)
+        assert (await house.refusals())[-1] == f"release:{caught.value.code}" == "release:SEK-GATE-011"
+    await house.desk.release("O-1", by="sato")
+
+
 async def test_nobody_or_one_approver_releases_nothing(house: House) -> None:
     asked = await house.request()
     assert await refused(house, asked) == "SEK-TAKE-007"

@@ -21,6 +21,7 @@ from sekisho.evidence.tiles import read_entries
 from sekisho.evidence.verify import verify_folder
 from sekisho.faults import Fault
 from sekisho.gate.duties import DUTIES, Act, Case, Part, may
+from sekisho.gate.faults import NOT_YOUR_DUTY
 from sekisho.gate.policy import TAKEOUT_CHANNELS
 from sekisho.gate.refusal import Refusal
 from sekisho.gate.tickets import require_standing
@@ -222,6 +223,9 @@ class TakeoutDesk:
             raise await self._refused(takeout, "release", by, refusal)
         if not verdict.ok or verdict.asked is None:
             raise await self._refused(takeout, "release", by, verdict.against[0])
+        if not _has_a_part(history, verdict.asked, by):
+            values = {"person": by, "act": Act.CARRY_OUT, "part": Part.EXECUTE}
+            raise await self._refused(takeout, "release", by, Refusal(NOT_YOUR_DUTY, values))
         asked = verdict.asked
         released = TakeoutReleased(
             takeout=takeout,
@@ -254,16 +258,29 @@ class TakeoutDesk:
         """For a screen: how it stands by the database, which decides nothing."""
         return (await self._judged(takeout))[1]
 
+    async def signable(self, takeouts: Sequence[str], account: str) -> set[str]:
+        """For a list: which of these wait for this account's signature."""
+        people = await self._facts(None)
+        found = set()
+        for takeout in takeouts:
+            history, verdict = await self._judged(takeout, people)
+            if self._refusal_for(history, verdict, takeout, account) is None:
+                found.add(takeout)
+        return found
+
     async def approvable(self, takeout: str, account: str) -> tuple[Verdict, Refusal | None]:
         """For a screen: how it stands, and why this account's signature would not count; None when it would."""
         history, verdict = await self._judged(takeout)
-        refusal = next(iter(verdict.against), None)
-        if verdict.asked is None or verdict.released or (refusal and refusal.kind in _OVER):
-            return verdict, refusal or Refusal(faults.ENDED, {"takeout": takeout, "how": "released"})
+        return verdict, self._refusal_for(history, verdict, takeout, account)
+
+    def _refusal_for(self, history: History, verdict: Verdict, takeout: str, account: str) -> Refusal | None:
+        refusal = next((one for one in verdict.against if one.kind in _OVER), None)
+        if verdict.asked is None or verdict.released or refusal:
+            return refusal or Refusal(faults.ENDED, {"takeout": takeout, "how": "released"})
         given = TakeoutApproved(
             takeout=takeout, approver=account, digest="", method="", key="", signature="", share=""
         )
-        return verdict, self._duty_refusal(history, verdict, verdict.asked, given)
+        return self._duty_refusal(history, verdict, verdict.asked, given)
 
     async def key_of(self, takeout: str, signature: str, keys: Sequence[str]) -> str | None:
         """Which of these SSH keys made this signature over the request; None when none did."""
@@ -317,8 +334,10 @@ class TakeoutDesk:
             refused = refused or answer
         return refused or verdict.against[0]
 
-    async def _judged(self, takeout: str) -> tuple[History, Verdict]:
-        people = await self._facts(None)
+    async def _judged(
+        self, takeout: str, people: Sequence[Recorded] | None = None
+    ) -> tuple[History, Verdict]:
+        people = await self._facts(None) if people is None else people
         leaves = sorted([*people, *await self._facts(takeout)], key=lambda one: one.seq)
         history = History(one.leaf for one in leaves)
         return history, verify_release(history, takeout, self._relying, now=self._now())
@@ -356,6 +375,17 @@ class TakeoutDesk:
 
 def _bad(given: TakeoutApproved) -> Refusal:
     return Refusal(faults.BAD_SIGNATURE, {"takeout": given.takeout, "approver": given.approver})
+
+
+def _has_a_part(history: History, asked: TakeoutRequested, by: str) -> bool:
+    """Who asked, or could have signed: the release decides nothing, but it is somebody's act."""
+    actor, requester = history.actor(by, _END), history.actor(asked.person, _END)
+    if actor is None:
+        return False
+    approving = {role for role, cell in DUTIES[Act.CARRY_OUT].items() if Part.APPROVE in cell}
+    return (requester is not None and actor.human == requester.human) or any(
+        one.role in approving and one.organisation in ("", *asked.organisations) for one in actor.held
+    )
 
 
 def _is_share(text: str) -> bool:

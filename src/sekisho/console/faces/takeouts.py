@@ -157,7 +157,7 @@ class MissingLine(BaseModel):
 class TakeoutView(BaseModel):
     """One take-out. `document` is the text that is signed, `digest` its SHA-256. `lists` are empty for whoever may not
     see what is inside. `shares` are the viewer's, sealed to the viewer's own SSH key. `refusal` says why the viewer's
-    signature would not count; `against` why the take-out may not leave, or was wrong to."""
+    signature would not count, `signed_here` that it was given; `against` why it may not leave, or was wrong to."""
 
     line: TakeoutLine
     ticket: str
@@ -178,6 +178,7 @@ class TakeoutView(BaseModel):
     odd: list[str]
     employer: str
     signed: list[SignedLine]
+    signed_here: bool
     missing: list[MissingLine]
     missing_shares: list[MissingLine]
     against: list[str]
@@ -261,15 +262,11 @@ async def read_takeouts(house: HouseDep, viewer: TakeoutViewer) -> TakeoutsView:
         people = {row.person for row in rows} | {row.claimed for row in refused}
         names = await read_names(connection, people, houses)
     lines = [_line(row, names, viewer) for row in rows]
-    waiting = []
-    for line in lines:
-        # Asked of the signatures themselves: a row that says that the viewer signed hides nothing.
-        if line.state == "asked" and viewer.holds(*APPROVING):
-            _, refusal = await house.takeouts.approvable(line.takeout, viewer.account)
-            if refusal is None:
-                waiting.append(line)
+    open_ = [line.takeout for line in lines if line.state == "asked"] if viewer.holds(*APPROVING) else []
+    # Asked of the signatures themselves: a row that says that the viewer signed hides nothing.
+    mine = await house.takeouts.signable(open_, viewer.account)
     return TakeoutsView(
-        waiting=waiting,
+        waiting=[line for line in lines if line.takeout in mine],
         under_way=[
             asking_line(one, viewer.language)
             for one in house.counter.askings(viewer.account)
@@ -415,6 +412,7 @@ async def read_takeout(house: HouseDep, viewer: TakeoutViewer, takeout: str) -> 
         odd=list(earlier.odd),
         employer=employer,
         signed=_signatures(approvals, verdict, names),
+        signed_here=any(one.given.approver == viewer.account for one in verdict.approvals),
         missing=[
             MissingLine(role=role, organisation=names.organisation(one.organisation))
             for one in verdict.cases
