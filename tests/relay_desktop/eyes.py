@@ -63,8 +63,10 @@ class Eyes:
         """Look until nothing changes for so long."""
         with contextlib.suppress(TimeoutError):
             while True:
-                async with asyncio.timeout(seconds):
-                    await self._update()
+                while not self._data:
+                    async with asyncio.timeout(seconds):
+                        self._data += await self._screen.read()
+                await self._update()
 
     def key(self, *keysyms: int) -> None:
         """All down, then all up."""

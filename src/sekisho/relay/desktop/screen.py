@@ -25,12 +25,20 @@ DISPLAY: Final = "/tmp/.X11-unix/X1"  # noqa: S108 (in the sandbox)
 _LOOK_SECONDS: Final = 0.2  # between two looks at titles: a program may change its own as often as it likes
 PROGRAMS: Final = (("Xtigervnc", "tigervnc-standalone-server"), ("openbox", "openbox"), ("xterm", "xterm"))
 _TERMINAL: Final = (
-    "xterm -u8 -fa monospace -fd 'Noto Sans Mono CJK JP' -fs 11 -geometry 130x40+20+20"
+    "xterm -T Sekisho -u8 -fa 'DejaVu Sans Mono' -fd 'Noto Sans Mono CJK JP' -fs 11 -geometry 118x36+20+20"
     " -bg '#101418' -fg '#e7e6e2' -e env -C /work HOME=/work bash --norc"
 )
 _PSQL: Final = _TERMINAL.replace("bash --norc", "psql -X")
 # Where the X server is told of, and gets, keys of Japanese: anthy, by XIM. Zenkaku/Hankaku or Shift+Space turns it on.
-_INPUT: Final = ("uim-xim", "uim-xim --engine=anthy-utf8")
+_INPUT: Final = "uim-xim"
+# A program that starts before the input method is there never asks for it again.
+_INPUT_READY: Final = (
+    "left=60; until xprop -root XIM_SERVERS 2>/dev/null | grep -q uim || [ $left = 0 ];"
+    " do sleep 0.05; left=$((left - 1)); done"
+)
+# An input method of Japanese talks to programs of a Japanese locale only, which few servers have: C.UTF-8 lends its
+# tables.
+_LOCALES: Final = "/tmp/locale"  # noqa: S108 (in the sandbox)
 _WORDS: Final = {
     "terminal": ("Terminal", "端末"),
     "database": ("Database (psql)", "データベース (psql)"),
@@ -57,22 +65,26 @@ def starting(language: Language, protocol: str) -> str:
         if shutil.which(program)
     ]
     menu = f"<openbox_menu><menu id='root-menu' label='Sekisho'>{''.join(items)}</menu></openbox_menu>"
-    first = "target" if protocol in DRAWING else _TERMINAL
-    program, command = _INPUT
-    method = f"{command} >/dev/null 2>&1 &\nexport XMODIFIERS=@im=uim GTK_IM_MODULE=xim" * bool(
-        shutil.which(program)
-    )
+    method, first = "", "target" if protocol in DRAWING else f"exec {_TERMINAL}"
+    if shutil.which(_INPUT) is not None:
+        method = (
+            f"{_INPUT} --engine=anthy-utf8 >/dev/null 2>&1 &\nexport XMODIFIERS=@im=uim GTK_IM_MODULE=xim"
+        )
+        first = first if protocol in DRAWING else f"{_INPUT_READY}\n{first}"
     return f"""
 export HOME=/tmp XDG_CACHE_HOME={CACHE} XDG_CONFIG_HOME=/tmp DISPLAY=:1 NO_AT_BRIDGE=1 GSETTINGS_BACKEND=memory
-mkdir -p /tmp/openbox
+mkdir -p /tmp/openbox {_LOCALES}
+ln -s /usr/lib/locale/C.utf8 {_LOCALES}/ja_JP.UTF-8
+export LOCPATH={_LOCALES} LC_CTYPE=ja_JP.UTF-8{" LANG=ja_JP.UTF-8" * (language == "ja")}
 printf %s {shlex.quote(menu)} >/tmp/openbox/menu.xml
 Xtigervnc :1 -rfbunixpath {SOCKET} -rfbport -1 -SecurityTypes None -geometry {WIDTH}x{HEIGHT} -depth 24 \\
-    -nolisten tcp -AcceptCutText=0 -SendCutText=0 -AcceptSetDesktopSize=0 >/dev/null 2>&1 &
+    -extension GLX -nolisten tcp -AcceptCutText=0 -SendCutText=0 -AcceptSetDesktopSize=0 >/dev/null 2>&1 &
 server=$!
 left=500
 while [ ! -S {DISPLAY} ] && [ $left -gt 0 ]; do sleep 0.01; left=$((left - 1)); done
 {method}
-openbox --startup {shlex.quote(first)} >/dev/null 2>&1 &
+printf %s {shlex.quote(first)} >/tmp/first
+openbox --startup 'sh /tmp/first' >/dev/null 2>&1 &
 wait $server
 """
 

@@ -58,9 +58,11 @@ _ETC: Final = (
     "fonts",
     "xdg/openbox",
     "X11/app-defaults",
+    "anthy",
 )
-# Without it, a desktop reads every font at its start.
+# Without the first, a desktop reads every font at its start; the second lists the input methods.
 _FONTS: Final = ("/var/cache/fontconfig", f"{screen.CACHE}/fontconfig")
+_INPUT: Final = ("/var/lib/uim", "/var/lib/uim")
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,7 +469,7 @@ def walls(name: str, *of_its_own: str) -> list[str]:
         *(word for name in ("bin", "sbin", "lib", "lib64") for word in ("--symlink", f"usr/{name}", f"/{name}")),
         *("--size", "65536", "--tmpfs", "/etc"),
         *(word for name in _ETC for word in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")),
-        *("--ro-bind-try", *_FONTS, "--proc", "/proc", "--dev", "/dev"),
+        *("--ro-bind-try", *_FONTS, "--ro-bind-try", *_INPUT, "--proc", "/proc", "--dev", "/dev"),
         *("--size", str(_SMALL), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108
         *("--size", str(_SMALL), "--tmpfs", "/tmp", "--size", "65536", "--tmpfs", "/run"),  # noqa: S108
         *(*of_its_own, "--remount-ro", "/", "--"),
