@@ -8,7 +8,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bulk, console, facts, frame, idle, lookups, recording, sigma, ssh, trace, verify, watch
+from bench import bulk, console, desktop, facts, frame, idle, lookups, recording, sigma, ssh, trace, verify, watch
 
 MEASURES: dict[str, frame.Measure] = {
     "facts": facts.run,
@@ -19,6 +19,7 @@ MEASURES: dict[str, frame.Measure] = {
     "console": console.run,
     "recording": recording.run,
     "ssh": ssh.run,
+    "desktop": desktop.run,
     "trace": trace.run,
     "watch": watch.run,
     "sigma": sigma.run,

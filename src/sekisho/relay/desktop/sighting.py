@@ -29,10 +29,11 @@ _LARGEST: Final = 2400  # pixels of a side that are looked at: a photograph has 
 _STEP_X, _STEP_Y = CELL // 2, BAND // 8  # screen pixels in one sample of the search
 _SCALES: Final = (0.35, 3.2)
 _SCALE_STEP: Final = 1.005
-_ANGLES: Final = tuple(sign * step * 0.6 for step in range(1, 11) for sign in (1, -1))  # degrees
+_ANGLES: Final = tuple(sign * step * 1.0 for step in range(1, 7) for sign in (1, -1))  # degrees
 _ANGLE_SCALE_STEP: Final = 1.012
 _TRIED: Final = 4  # of the best places
 _SEEN: Final = 5.0  # of a search: far above what noise reaches
+_PLAIN: Final = 11.0  # of a search that needs no other
 _BLOCKS: Final = (8, 4)  # in which a place is refined
 _SHIFTS_X: Final = range(-24, 25)
 _SHIFTS_Y: Final = range(-60, 61, 20)
@@ -125,8 +126,7 @@ class _Looked:
         template = self._template
         found: list[tuple[float, Matrix]] = []
         image = Image.fromarray(_fast(plane, _SLOW))
-        scale = _SCALES[0]
-        while scale < _SCALES[1]:
+        for scale in _scales(plane.shape[1] / self.size[0], step):
             wide, high = round(plane.shape[1] / (_STEP_X * scale)), round(plane.shape[0] / (_STEP_Y * scale))
             if wide >= 16 and high >= 4:
                 small = np.asarray(image.resize((wide, high), Image.Resampling.BOX))
@@ -135,7 +135,8 @@ class _Looked:
                 place = np.diag((plane.shape[1] / wide / _STEP_X, plane.shape[0] / high / _STEP_Y, 1.0))
                 place[0, 2], place[1, 2] = x * plane.shape[1] / wide, y * plane.shape[0] / high
                 found.append((score, place))
-            scale *= step
+                if score > _PLAIN:
+                    break
         found.sort(key=lambda one: -one[0])
         return found[:_TRIED]
 
@@ -208,6 +209,15 @@ class _Looked:
 
     def strength(self, place: Matrix, signs: Signs) -> float:
         return _strength(self.cells(place)[0], signs)
+
+
+def _scales(whole: float, step: float) -> Iterator[float]:
+    """How large the screen may be in a picture: first as it is, and as large as the picture."""
+    yield from (1.0, whole)
+    scale = _SCALES[0]
+    while scale < _SCALES[1]:
+        yield scale
+        scale *= step
 
 
 def _strength(cells: Plane, signs: Signs) -> float:
