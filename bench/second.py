@@ -10,25 +10,21 @@ import sys
 import time
 from collections.abc import Iterator
 
-from bench.incident import MONTHS, START, STYLES, TUNED, clean, days_of, stolen
+from bench.incident import MONTHS, STYLES, TUNED, clean, days_of, stolen
 from sekisho.watch.engine import Sensitivity
-from sekisho.watch.observation import HOUR
-from sekisho.watch.second import Day, HalfSpaceTrees
+from sekisho.watch.second import SecondOpinion
 
 
 def scored(seed: int, months: int, style: str = "") -> Iterator[tuple[int, str, float, bool]]:
     """(day, human, score, whether anything was stolen by then) of each human-day, in order."""
-    trees, stealing = HalfSpaceTrees(), False
+    opinion, stealing = SecondOpinion(9 * 3600), False
     for number, (found, _, thief) in enumerate(days_of(seed, months, style)):
-        days: dict[str, Day] = {}
         for one in found:
             if one.actor.startswith("w"):
-                days.setdefault(one.actor, Day()).add(one, (one.at - START) // HOUR % 24)
+                opinion.add(one, one.actor)
         stealing = stealing or bool(thief and thief.stolen)
-        for human, day in sorted(days.items()):
-            point = day.point()
-            yield number, human, trees.score(point), stealing
-            trees.learn(point)
+        for human, score in opinion.close().items():
+            yield number, human, score, stealing
 
 
 def main(seeds: list[int], months: int = MONTHS) -> None:

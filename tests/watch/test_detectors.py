@@ -380,4 +380,4 @@ def test_the_state_of_a_human_stays_about_a_kilobyte() -> None:
     engine = Engine()
     for one in in_order(work(600) + drip(90, over=2)):
         engine.step(one)
-    assert engine.memory_of("sato") < 2_500
+    assert engine.memory_of("sato") < 1_000

@@ -78,6 +78,15 @@ def test_the_one_who_turned_ranks_first(tmp_path: Path) -> None:
     assert days[-1] == (FIRST + timedelta(days=89)).date().isoformat()  # the last day counts too
 
 
+def test_a_second_opinion_stands_beside_the_score_when_it_is_asked_for(tmp_path: Path) -> None:
+    paths = office(tmp_path)
+    plain, both = ranking(paths), ranking(paths, "--second")
+    assert [{**line, "second": 0} for line in plain] == [{**line, "second": 0} for line in both]
+    assert all("second" not in line for line in plain)
+    assert len({line["second"] for line in both}) > 3
+    assert both == ranking(paths, "--second")
+
+
 def test_replay_prints_the_alerts_with_their_reasons(tmp_path: Path) -> None:
     paths = office(tmp_path)
     run = CliRunner().invoke(watch, ["replay", *map(str, paths)], env={"LANG": "en_US.UTF-8", "LC_ALL": ""})

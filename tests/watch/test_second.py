@@ -1,4 +1,4 @@
-"""The second opinion that nothing uses: it is what its figures in the docs were taken with."""
+"""The second opinion: the odd day stands out, and the same days give the same scores."""
 
 from random import Random
 

@@ -31,6 +31,7 @@ from sekisho.watch.detectors import DETECTORS
 from sekisho.watch.engine import Alarm, Engine, Sensitivity
 from sekisho.watch.facts import CanaryMet, PopulationStated, ReviewDone
 from sekisho.watch.foreign import read_logs, read_mapping
+from sekisho.watch.second import SecondOpinion
 from sekisho.watch.sigma.loading import OURS, Library
 from sekisho.watch.watcher import memory_is_right
 
@@ -57,6 +58,7 @@ watch.add_command(source)
 @click.option(
     "--ranking", is_flag=True, help="A score for each actor and day as JSON lines, instead of alerts."
 )
+@click.option("--second", is_flag=True, help="With --ranking: a second opinion beside the score.")
 @click.option("--json", "as_json", is_flag=True, help="Alerts as JSON lines.")
 @click.option("--alert-at", type=click.FloatRange(0.1, 12), default=Sensitivity().alert_at, show_default=True)
 @click.option("--daily", type=click.IntRange(1), default=Sensitivity().daily, show_default=True)
@@ -71,6 +73,7 @@ def replay(
     files: tuple[Path, ...],
     mapping: Path | None,
     ranking: bool,
+    second: bool,
     as_json: bool,
     alert_at: float,
     daily: int,
@@ -83,28 +86,34 @@ def replay(
     seconds = int(zone * 3600)
     engine = Engine(Sensitivity(alert_at=alert_at, daily=daily, zone=seconds))
     mapped = read_mapping(mapping) if mapping else None
+    opinion = SecondOpinion(seconds) if ranking and second else None
     day, last = 0, 0
     for observation in read_logs(list(files), mapping=mapped, zone=seconds):
         alarms = engine.step(observation)
         last = observation.at
         if ranking:
             if engine.heads.day != day:
-                _rank(engine)
+                _rank(engine, opinion)
                 day = engine.heads.day
+            if opinion is not None:
+                opinion.add(observation, engine.known.human)
             continue
         for alarm in alarms:
             _print(alarm, seconds, as_json=as_json)
     if ranking and last:
         engine.finish()
-        _rank(engine)
+        _rank(engine, opinion)
     elif not as_json and engine.held_back:
         click.echo(f"{engine.held_back} more were held back by the daily budget of {daily}.", err=True)
 
 
-def _rank(engine: Engine) -> None:
+def _rank(engine: Engine, opinion: SecondOpinion | None) -> None:
+    seconds = opinion.close() if opinion is not None else {}
     for one in engine.days:
         day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=one.day)).date().isoformat()
         line = {"day": day, "actor": one.human, "score": round(one.score, 4), "heads": one.heads}
+        if opinion is not None:
+            line["second"] = round(seconds.get(one.human, 0.0), 6)
         click.echo(json.dumps(line, ensure_ascii=False))
     engine.days = []
 

@@ -6,7 +6,7 @@ detector       what a detector is; detectors/ has the twenty-five
 heads          families of detectors, each calibrated by itself; a rank for each human's day
 engine         state, observation -> state, alarms
 tails, windows, sketch   the arithmetic
-second         a second opinion that was measured, and is used by nothing
+second         a second opinion for rankings; it raises nothing
 ingest, export live logs in, events for other monitoring out; syslog is their codec
 faults         what it refuses
 """

@@ -1,9 +1,9 @@
-"""A second opinion: half-space trees (Tan, Ting, Liu 2011) over each human's days. Off: `python -m bench.second` shows
-what it adds to the heads: nothing, for as many false alarms again.
+"""A second opinion: half-space trees (Tan, Ting, Liu 2011) over each human's days, for rankings. It raises nothing:
+`python -m bench.second` shows that in a house of four it adds nothing to the heads for as many false alarms again.
 
 Trees that are grown before anything is seen cut the space of days in halves; how many earlier days fell into a day's
 cell, weighed by how small the cell is, says how usual the day is. No label, no distance, a fixed amount of memory. It
-cannot say why, which an alarm of ours must: so it may rank and never explain.
+cannot say why, which an alarm of ours must: so it may rank (`sekisho watch replay --ranking --second`), never accuse.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,11 @@ TREES: Final = 25
 DEPTH: Final = 8
 WINDOW: Final = 250  # human-days after which what was learnt becomes the reference
 _LEAST: Final = 5  # days in a cell below which nothing more is to be told apart
-# What a day is, and what is about the most of it: persons, lookups, the largest, clients, odd hours, asked, take-outs.
-_MOST: Final = (5_000.0, 40.0, 5_000.0, 25.0, 10.0, 5_000.0, 5_000.0)
+# What a day is, and what is about the most of it: persons, lookups, the largest, clients, odd hours, asked, take-outs,
+# media, files, what went outside.
+_MOST: Final = (5_000.0, 40.0, 5_000.0, 25.0, 10.0, 5_000.0, 5_000.0, 20.0, 100.0, 50.0)
+
+_WORK: Final = frozenset({"logon", "read", "file", "device", "media", "mail", "web", "command"})
 
 
 class Day:
@@ -26,28 +29,52 @@ class Day:
 
     def __init__(self) -> None:
         self.persons = self.reads = self.largest = self.odd = self.asked = self.taken = 0
+        self.media = self.files = self.outside = 0
         self.clients: set[str] = set()
 
     def add(self, o: Observation, hour: int) -> None:
+        """`hour` of the day where the work is done."""
         if o.kind == "read":
             self.persons += o.persons
             self.reads += 1
             self.largest = max(self.largest, o.persons)
             self.clients.add(o.client)
-            self.odd += hour < 8 or hour > 18
-        elif o.kind == "ticket":
-            self.asked += max(0, o.expected)
-        elif o.kind == "takeout":
-            self.taken += o.persons
+        self.odd += o.kind in _WORK and (hour < 8 or hour > 18)
+        self.asked += max(0, o.expected) if o.kind == "ticket" else 0
+        self.taken += o.persons if o.kind == "takeout" else 0
+        self.media += o.kind in ("device", "media")
+        self.files += o.kind in ("file", "archive", "delete")
+        self.outside += o.kind in ("mail", "web") and o.what in ("outside", "upload")
 
     def point(self) -> tuple[float, ...]:
         """Each figure on a logarithmic scale from 0 to 1."""
-        figures = (
-            self.persons, self.reads, self.largest, len(self.clients), self.odd, self.asked, self.taken,
-        )  # fmt: skip
-        return tuple(
-            min(1.0, log1p(figure) / log1p(most)) for figure, most in zip(figures, _MOST, strict=True)
-        )
+        work = (self.persons, self.reads, self.largest, len(self.clients), self.odd, self.asked, self.taken)
+        figures = (*work, self.media, self.files, self.outside)
+        scaled = zip(figures, _MOST, strict=True)
+        return tuple(min(1.0, log1p(figure) / log1p(most)) for figure, most in scaled)
+
+
+class SecondOpinion:
+    """Give it every observation in order; `close` at the end of a day says how unusual each human's was."""
+
+    def __init__(self, zone: int) -> None:
+        self._zone = zone
+        self._trees = HalfSpaceTrees()
+        self._days: dict[str, Day] = {}
+
+    def add(self, o: Observation, human: str) -> None:
+        if human and o.kind not in ("person", "account", "beat", "lease"):
+            hour = (o.at // 1_000_000 + self._zone) // 3_600 % 24
+            self._days.setdefault(human, Day()).add(o, hour)
+
+    def close(self) -> dict[str, float]:
+        days, self._days = self._days, {}
+        scores = {}
+        for human, day in sorted(days.items()):
+            point = day.point()
+            scores[human] = self._trees.score(point)
+            self._trees.learn(point)
+        return scores
 
 
 class HalfSpaceTrees:
