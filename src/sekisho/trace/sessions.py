@@ -232,7 +232,7 @@ class _Model:
     def counts(self, number: int) -> tuple[Floats, Floats, Ints]:
         """Records and hits of a session by block of neighbouring records and by cell, and where the blocks begin."""
         members = self.data.members(number)
-        blocks, cells = min(_BLOCKS, max(len(members) // 5, 1)), len(self.patterns)
+        blocks, cells = _blocks(len(members)), len(self.patterns)
         begins = -(-np.arange(blocks + 1) * len(members) // blocks)
         place = (
             np.repeat(np.arange(blocks, dtype=np.int32) * np.int32(cells), np.diff(begins))
@@ -242,6 +242,11 @@ class _Model:
         hit = place[self.data.hit[members]]
         hits = np.bincount(hit, minlength=blocks * cells).reshape(blocks, cells).astype(float)
         return size, hits, begins
+
+    def price(self, cause: _Cause) -> float:
+        """What it costs (log10) that one of so many runs of a session was chosen; nothing for the whole of it."""
+        length = len(self.data.members(cause.number))
+        return _run_price(_blocks(length)) / _LN10 if cause.stop - cause.start < length else 0.0
 
     def gain(self, number: int) -> tuple[float, _Cause]:
         """About the log likelihood ratio (natural) of taking this session in, whole or a run of it: the fractions of
@@ -254,8 +259,7 @@ class _Model:
         found, first, last = float(gains.sum(axis=0).max()), 0, len(gains)
         if len(gains) > 1:
             run, start, stop = _best_run(gains)
-            # One of so many runs was chosen.
-            run -= float(np.log(len(gains) * (len(gains) + 1) / 2))
+            run -= _run_price(len(gains))
             if run > found:
                 found, first, last = run, start, stop
         cause = _Cause(number, int(begins[first]), int(begins[last]))
@@ -281,6 +285,15 @@ class _Model:
         q = self.expected[others]
         gain += float((hits[others] * np.log1p((1 - q) * fraction / q)).sum())
         return gain + float((size[others] - hits[others]).sum() * np.log1p(-min(fraction, 1 - 1e-9)))
+
+
+def _blocks(records: int) -> int:
+    return min(_BLOCKS, max(records // 5, 1))
+
+
+def _run_price(blocks: int) -> float:
+    """Natural logarithm of how many runs there are."""
+    return float(np.log(blocks * (blocks + 1) / 2))
 
 
 def _best_run(gains: Floats) -> tuple[float, int, int]:
@@ -392,7 +405,7 @@ def _put_out(model: _Model, least: float, rejected: dict[int, Rejected]) -> _Mod
         for place, cause in enumerate(model.accepted):
             lift, own = _lift(model, place), _own_lift(model, place)
             rests[cause] = _widened(model.minus(cause))
-            ratio = (whole - rests[cause].log_likelihood()) / _LN10
+            ratio = (whole - rests[cause].log_likelihood()) / _LN10 - model.price(cause)
             why = "weak" if ratio < least else "lift" if lift < LIFT else "own" if own < LIFT else ""
             if why:
                 judged.append((ratio - 1e12 if why == "weak" else min(lift, own), cause, why, ratio, lift))
@@ -422,10 +435,15 @@ def _swapped(model: _Model) -> _Model | None:
     whole = model.log_likelihood()
     for cause in model.accepted:
         without = model.minus(cause)
-        ratio = (whole - without.log_likelihood()) / _LN10
+        price = model.price(cause)
+        ratio = (whole - without.log_likelihood()) / _LN10 - price
         rivals = _rivals(model, without, cause)
         if rivals and rivals[0][0] > ratio + TIE:
             return without.plus(rivals[0][2])
+        # A session that is in the list whole is the plainer story than just that part of a larger one.
+        wholes = [rival for gain, _, rival in rivals if gain > ratio - TIE and not model.price(rival)]
+        if price and wholes:
+            return without.plus(wholes[0])
     return None
 
 
@@ -510,7 +528,7 @@ def _stands_out(model: _Model, place: int) -> bool:
 def _finding(model: _Model, cause: _Cause, seed: int) -> Finding:
     data, place = model.data, model.accepted.index(cause)
     without = model.minus(cause)
-    ratio = (model.log_likelihood() - without.log_likelihood()) / _LN10
+    ratio = (model.log_likelihood() - without.log_likelihood()) / _LN10 - model.price(cause)
     rivals = _rivals(model, without, cause)
     ties = tuple(name for gain, name, _ in rivals if ratio - gain < TIE)
     nearest = rivals[0] if rivals else (0.0, "", cause)
@@ -556,7 +574,10 @@ def _rivals(model: _Model, without: _Model, cause: _Cause) -> list[tuple[float, 
     ]
     base = without.log_likelihood()
     names = without.data.names
-    found = [((without.plus(one).log_likelihood() - base) / _LN10, names[one.number], one) for one in few]
+    found = [
+        ((without.plus(one).log_likelihood() - base) / _LN10 - model.price(one), names[one.number], one)
+        for one in few
+    ]
     return sorted(found, key=lambda rival: (-rival[0], rival[1]))
 
 
