@@ -22,7 +22,7 @@ from sqlalchemy import select
 from sekisho.faults import Fault, Language
 from sekisho.ledger import Connection, Ledger, Recorded
 from sekisho.ledger.leaf import read_recorded
-from sekisho.ledger.tables import FACTS
+from sekisho.ledger.tables import FACTS, named
 from sekisho.register import faults
 from sekisho.register.facts import ControlDescribed, ControlEvidenced, ControlProposed, ControlStated
 from sekisho.register.tables import JST, control_evidence, control_proposals, control_states, controls
@@ -160,7 +160,7 @@ async def _newest(connection: Connection, names: Iterable[str]) -> dict[str, Evi
     """The newest fact of each of these names."""
     found = {}
     for name in names:
-        query = select(FACTS.c.leaf).where(FACTS.c.fact == name).order_by(FACTS.c.seq.desc()).limit(1)
+        query = select(FACTS.c.leaf).where(named(name)).order_by(FACTS.c.seq.desc()).limit(1)
         leaf = await connection.scalar(query)
         if leaf is not None:
             newest, _ = read_recorded(leaf)

@@ -25,7 +25,7 @@ from sekisho.console.words import day_in_japan
 from sekisho.faults import Fault
 from sekisho.gate.tables import tickets
 from sekisho.ledger.leaf import read_recorded
-from sekisho.ledger.tables import FACTS
+from sekisho.ledger.tables import FACTS, named
 from sekisho.register.controls import (
     ControlStanding,
     open_verifications,
@@ -199,7 +199,7 @@ async def _approving(house: House) -> dict[str, float]:
     async with house.ledger.read() as connection:
         rows = await connection.execute(asked.order_by(tickets.c.requested.desc()).limit(_MOST))
         requested = {row.ticket: row.requested for row in rows}
-        given = select(FACTS.c.leaf).where(FACTS.c.fact == "gate.ticket_approved")
+        given = select(FACTS.c.leaf).where(named("gate.ticket_approved"))
         leaves = list(await connection.scalars(given.order_by(FACTS.c.seq.desc()).limit(_MOST)))
     first: dict[str, float] = {}
     for leaf in leaves:  # the newest first, so that the first approval of a ticket stays
