@@ -1,10 +1,12 @@
 """From the release to the recipient and back, over the pages of a running checkpoint."""
 
+import asyncio
 import hashlib
 import io
 import os
 import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from console.test_browser import browser, visitor
 from sekisho.takeout.copies import FORMS
 from sekisho.takeout.custody import allow_marking
 from sekisho.takeout.manifest import receipt, unpack
+from sekisho.takeout.parcel import Parcel
 from sekisho.takeout.sealing import open_package, open_shares, read_identity
 from takeout_desk.desk_scene import Scene
 from takeout_desk.test_takeout_pages import sound
@@ -144,7 +147,7 @@ STEPS = [
 ]
 
 
-async def test_what_others_do_at_the_pages(scene: Scene) -> None:
+async def test_what_others_do_at_the_pages(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody's link, somebody else's take-out, a connection that goes away, a receipt that proves nothing."""
     takeout = await released(scene)
     async with scene.client("kensa") as auditor:
@@ -169,8 +172,32 @@ async def test_what_others_do_at_the_pages(scene: Scene) -> None:
         assert answer.status_code == 403
         for text in ("{}", '{"takeout":"' + takeout + '"}'):
             assert "SEK-TAKE-038" in (await nobody.post("/receipt", data={"receipt": text})).text
-        async with nobody.stream("POST", f"/parcel/{link.token}", data={"code": link.code}) as answer:
-            assert answer.status_code == 200
-            assert len([piece async for piece in answer.aiter_bytes()]) > 0
+        with monkeypatch.context() as patch:
+            patch.setattr(Parcel, "archive", _endless)
+            async with nobody.stream("POST", f"/parcel/{link.token}", data={"code": link.code}) as answer:
+                assert answer.status_code == 200
+                await anext(answer.aiter_raw())
+            await until_told(scene, "takeout.delivery_failed")
+        assert (await nobody.post(f"/parcel/{link.token}", data={"code": link.code})).status_code == 403
+        link = await parcels.make(takeout, by="sato")
+        answer = await nobody.post(f"/parcel/{link.token}", data={"code": link.code})
+        assert zipfile.is_zipfile(io.BytesIO(answer.content))
     facts = [one.fact for one in await scene.ledger.facts(0, 1_000, names=STEPS)]
-    assert facts[-2:] == ["takeout.delivery_begun", "takeout.handed_over"]
+    assert facts[-5:] == [
+        "takeout.delivery_begun",
+        "takeout.delivery_failed",
+        "takeout.link_made",
+        "takeout.delivery_begun",
+        "takeout.handed_over",
+    ]
+
+
+def _endless(parcel: Parcel) -> Iterator[bytes]:
+    while True:
+        yield bytes(1 << 16)
+
+
+async def until_told(scene: Scene, name: str) -> None:
+    async with asyncio.timeout(20):
+        while not await scene.ledger.facts(0, 1_000, names=[name]):
+            await scene.ledger.wait_turn(0.2)
