@@ -28,7 +28,7 @@ _WRITTEN: Final = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z")  # OOXML
 Shown = Mapping[str, tuple[datetime, str, str, int]]
 
 VERDICTS: Final = {
-    "passed": "このリストは、下記のセッションと整合する。",
+    "passed": "このリストは、下記のセッションまたは写しと整合する。",
     "not_here": "調べた範囲では、このリストは当所を通過していない。",
     "undecided": "際立つセッションはない。ただし、通過していないことの証明にはならない。",
 }
@@ -80,6 +80,11 @@ _TYPST: Final = r"""
     ("セッション", "開始", "従事者・チケット", "対数尤度比", "リフト", "割合(95%区間)", "区別できない"),
     d.sessions,
     (auto, auto, 1fr, auto, auto, auto, 1fr))
+]
+#if d.canaries.len() > 0 [
+  = 監視用人物
+  一つの写しにだけ入れた架空の人物のうち、リストにあるもの。
+  #grid-of(("写し", "委託元", "リストにあり / 登録"), d.canaries, (1fr, 1fr, 40mm))
 ]
 = 委託元ごとの内訳
 #if d.clients.len() == 0 [該当なし。] else [
@@ -139,6 +144,7 @@ def workbook_of(case: Case, shown: Shown) -> bytes:
             ),
             data["sessions"],
         ),
+        ("監視用人物", ("写し", "委託元", "リストにあり / 登録"), data["canaries"]),
         (
             "委託元",
             ("委託元", "行", "弱い一致の行", "記録", "人数(最小)", "人数(最良)", "人数(最大)"),
@@ -215,6 +221,7 @@ def _data(case: Case, shown: Shown) -> dict[str, Any]:
         ],
         "verdict": VERDICTS[answer.verdict],
         "sessions": _sessions(answer, shown),
+        "canaries": [[one.copy, one.organisation, f"{one.found} / {one.planted}"] for one in answer.canaries],
         "clients": [
             {
                 "name": one.organisation,
@@ -292,7 +299,7 @@ def _sessions(answer: Answer, shown: Shown) -> list[list[str]]:
                 f"{one.log10_lr:,.1f}",
                 f"{one.lift:,.1f}",
                 f"{one.records:,}人の{one.fraction:.1%} ({one.low:.1%}〜{one.high:.1%})",
-                ", ".join(one.ties) or "なし",
+                (", ".join(one.ties) or "なし") + (f" (列と行数: {one.favoured})" if one.favoured else ""),
             ]
         )
     return rows
