@@ -81,6 +81,7 @@ async def test_a_killed_checkpoint_has_every_byte_that_passed(tmp_path: Path, wa
         finally:
             if process.returncode is None:
                 process.kill()
+            await process.stdout.read()  # to its end, or the pipe outlives the loop
             await process.wait()
     assert len(received) >= wanted
     async with open_ledger(state, settings) as ledger:

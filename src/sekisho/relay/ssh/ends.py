@@ -18,9 +18,7 @@ from sekisho.relay.ssh.authority import TargetAuthority
 from sekisho.relay.ssh.target import open_target
 
 _UNREAD: Final = 256 << 10
-_AT_ONCE: Final = (
-    128 << 10
-)  # what one session may take of the loop before the others have their turn: 2 ms or so
+_AT_ONCE: Final = 128 << 10  # of one session before the others have their turn: about 2 ms
 WRITE_HIGH: Final = 128 << 10
 
 
