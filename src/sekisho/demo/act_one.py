@@ -103,7 +103,7 @@ class ActOne:
         await self._edited_log()
         await self._rewritten_log()
 
-    async def log_in(self, ticket: str) -> tuple[str, str]:
+    async def log_in(self, ticket: str, target: str = callcentre.TARGET) -> tuple[str, str]:
         """A door token for the worker, as `sekisho login` gets it."""
         secret = (self._service.state / DOOR_SECRET).read_bytes()
         desk = LoginDesk(self._ledger, secret)
@@ -115,7 +115,7 @@ class ActOne:
             password=callcentre.PASSWORD,
             code=self._totp.generate_otp(self._step),
             ticket=ticket,
-            target=callcentre.TARGET,
+            target=target,
             peer="demo",
         )
         return token.login(), password

@@ -82,7 +82,7 @@ async def register(ledger: Ledger, centre: CallCentre, language: Language) -> di
     await add_organisation(ledger, OPERATOR, "みはらし運用", "Miharashi Operations", by=by)
     for one in centre.organisations:
         await add_organisation(ledger, one.id, one.name, one.name_en, one.kind, by=by)
-        await add_dataset(ledger, _holding(one, centre.role_password), by=by)
+        await add_dataset(ledger, holding(one, centre.role_password), by=by)
     client = centre.organisations[0]
     secrets_of: dict[str, str] = {}
     for player in cast_of(client):
@@ -102,7 +102,8 @@ async def register(ledger: Ledger, centre: CallCentre, language: Language) -> di
     return secrets_of
 
 
-def _holding(organisation: Organisation, password: str) -> Holding:
+def holding(organisation: Organisation, password: str) -> Holding:
+    """How a client's dataset is registered."""
     return Holding(
         dataset=dataset_of(organisation),
         organisation=organisation.id,

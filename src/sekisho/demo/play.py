@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from sekisho.demo import callcentre
+from sekisho.demo.act_desktop import ActDesktop
 from sekisho.demo.act_one import ActOne, RunningWitness, witness_of
 from sekisho.demo.act_ssh import ActSsh, batch_server
 from sekisho.demo.act_takeout import ActTakeout
@@ -71,6 +72,7 @@ async def _show(
         act = ActOne(stage, service, centre, totp_secrets[callcentre.WORKER], witnesses)
         await act.play()
         await ActSsh(stage, service, centre.organisations[0], batch, folder).play()
+        await ActDesktop(stage, service, centre).play(act.log_in)
         await ActTakeout(stage, service, centre.organisations[0], folder).play()
         await ActTrace(stage, service, centre.organisations[3], totp_secrets, act.log_in).play()
         if once:
