@@ -61,7 +61,7 @@ async def picture(page: Page) -> bytes:
 
 async def drawn(page: Page) -> None:
     """The desktop is open, and its terminal is there: brighter than the marks on black."""
-    await expect(page.locator("[data-state]")).to_have_text("Open")
+    await expect(page.locator("[data-state]")).to_have_text("Open", timeout=20_000)
     async with asyncio.timeout(20):
         while max(await picture(page)) < 200:
             await page.wait_for_timeout(100)
@@ -76,6 +76,37 @@ async def still(page: Page) -> bytes:
             before = now
             await page.wait_for_timeout(300)
     return before
+
+
+async def nothing_comes_out_or_in(page: Page) -> None:
+    """Clipboard, drag, download, print. A copy of the canvas, which a page cannot forbid to its own user, has the
+    marks: the test goes on to hold it against the recording."""
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.evaluate("navigator.clipboard.writeText('before')")
+    canvas = page.locator("[data-screen] canvas")
+    box = await canvas.bounding_box()
+    assert box is not None
+    # Selected in the terminal with the mouse, and copied with the keys of both worlds.
+    await page.mouse.dblclick(box["x"] + 60, box["y"] + 80)
+    for keys in ("Control+c", "Control+Insert", "Control+Shift+C"):
+        await page.keyboard.press(keys)
+    assert await page.evaluate("navigator.clipboard.readText()") == "before"
+    # What is in the clipboard of the terminal is not pasted: the page has no event for it, the wire no message.
+    stopped = await page.evaluate(
+        """["copy", "cut", "paste", "dragstart", "contextmenu"].map((name) => {
+          const event = new Event(name, { bubbles: true, cancelable: true });
+          document.querySelector("[data-screen] canvas").dispatchEvent(event);
+          return event.defaultPrevented;
+        })"""
+    )
+    assert stopped == [True] * 5
+    # Nothing in the page is a file, or leads to one.
+    assert await page.locator("main a[download], main a[href^='blob:'], main input[type=file]").count() == 0
+    # On paper there is no screen.
+    await page.emulate_media(media="print")
+    await expect(canvas).to_be_hidden()
+    await page.emulate_media(media="screen")
+    await expect(canvas).to_be_visible()
 
 
 async def test_a_query_in_japanese_a_lost_page_the_recording_and_the_end(
@@ -93,6 +124,7 @@ async def test_a_query_in_japanese_a_lost_page_the_recording_and_the_end(
         rows = (await house.saved(ticket, "rows.csv")).decode()
         assert rows.startswith("customer_id,氏名,plan\n")
         assert rows.count("佐＊＊") == 3
+        await nothing_comes_out_or_in(page)
         # What the browser holds is what was recorded, the mark in it.
         canvas = await still(page)
         [opened] = await house.checkpoint.facts("record.opened")

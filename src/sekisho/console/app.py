@@ -7,9 +7,9 @@ to read it (C2SP tlog-tiles).
 
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -221,11 +221,13 @@ def _file(path: Path, kind: str, caching: str) -> Response:
 
 
 class _Kept(StaticFiles):
-    """Static files have their version in their address: a browser may keep each for ever."""
+    """A static file with its version in its address may be kept for ever; one that a module imports by its name alone,
+    for an hour."""
 
-    def file_response(self, *args: object, **kwargs: object) -> Response:
-        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
-        response.headers["cache-control"] = "public, max-age=31536000, immutable"
+    async def get_response(self, path: str, scope: MutableMapping[str, Any]) -> Response:
+        response = await super().get_response(path, scope)
+        kept = "max-age=31536000, immutable" if scope.get("query_string") else "max-age=3600"
+        response.headers["cache-control"] = f"public, {kept}"
         return response
 
 

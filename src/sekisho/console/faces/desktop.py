@@ -3,6 +3,7 @@
 Like a terminal it is opened through the relay's own door (`relay.browser`), by a page that was given a pass.
 """
 
+import re
 from typing import Annotated, Final
 
 from fastapi import Depends, WebSocket
@@ -13,7 +14,7 @@ from sekisho.console.access import Needs, Page, require
 from sekisho.console.faces.terminal import SocketLeave, door_of, mine
 from sekisho.console.house import House
 from sekisho.console.lines import Organisation, read_names
-from sekisho.console.pages import Face
+from sekisho.console.pages import STATIC, Face
 from sekisho.console.sockets import SocketTerminal, Visit, admit, give_pass, refuse
 from sekisho.console.viewer import ActorDep, HouseDep, Viewer, peer_of
 from sekisho.faults import Fault
@@ -24,13 +25,33 @@ face: Final = Face("tickets")
 _Viewer = Annotated[Viewer, Depends(Needs("tickets", Page.WORK))]
 
 
+def _modules(first: str) -> list[str]:
+    """The addresses of a module and of all that it imports: a browser told of them at once asks for them at once."""
+    found: list[str] = []
+    left = [STATIC / first]
+    while left:
+        path = left.pop(0)
+        address = f"/static/{path.relative_to(STATIC)}"
+        if address not in found and path.is_file():
+            found.append(address)
+            left += [
+                (path.parent / name).resolve() for name in _IMPORTS.findall(path.read_text(encoding="utf-8"))
+            ]
+    return found
+
+
+_IMPORTS: Final = re.compile(r"""^(?:import|\} from|export)[^'"\n]*['"](\.[^'"]+)['"]""", re.MULTILINE)
+MODULES: Final = _modules("vendor/novnc/core/rfb.js")
+
+
 class DesktopView(BaseModel):
-    """Whose workspace a desktop under this ticket would be opened in."""
+    """Whose workspace a desktop under this ticket would be opened in, and the scripts that show it."""
 
     ticket: str
     organisation: Organisation
     target: str
     purpose: str
+    modules: list[str]
 
 
 async def read_desktop(house: HouseDep, viewer: _Viewer, ticket: str) -> DesktopView:
@@ -44,6 +65,7 @@ async def read_desktop(house: HouseDep, viewer: _Viewer, ticket: str) -> Desktop
         organisation=names.organisation(asked.organisation),
         target=asked.target,
         purpose=asked.purpose,
+        modules=["/static/channel.js", *MODULES],
     )
 
 

@@ -1,7 +1,9 @@
 // A desktop in a page: noVNC over a socket that the page was given a pass for. Pixels come, keys and a pointer go.
 
 import { connect, sayer } from "./channel.js";
-import RFB from "./vendor/novnc/core/rfb.js";
+
+// While it loads, the checkpoint opens the desktop.
+const viewer = import("./vendor/novnc/core/rfb.js");
 
 const place = document.querySelector("[data-screen]");
 const words = place.dataset;
@@ -12,7 +14,8 @@ for (const name of ["copy", "cut", "paste", "dragstart", "contextmenu"]) {
   document.querySelector("main").addEventListener(name, (event) => event.preventDefault(), true);
 }
 
-const show = (channel) => {
+const show = async (channel) => {
+  const { default: RFB } = await viewer;
   const rfb = new RFB(place, channel, { shared: false });
   rfb.scaleViewport = true;
   rfb.focusOnClick = true;
