@@ -33,11 +33,11 @@ from sekisho.takeout.custody import (
 )
 from sekisho.takeout.custody_facts import CustodyAlarmed
 from sekisho.takeout.desk import read_log
-from sekisho.takeout.manifest import receipt, unpack
+from sekisho.takeout.manifest import RECEIPT_NAMESPACE, receipt, unpack
 from sekisho.takeout.marking import master_key, seal_copy
 from sekisho.takeout.sealing import open_package, open_shares, read_identity
 from sekisho.takeout.seats import find_seats
-from sekisho.takeout.signatures import NAMESPACE, RECEIPT_NAMESPACE
+from sekisho.takeout.signatures import NAMESPACE
 from sekisho.takeout.variants import plain
 from sekisho.trace.intake import read_content
 from sekisho.watch.reading import read_observation

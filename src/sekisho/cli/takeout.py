@@ -5,13 +5,13 @@ an approver's and at the recipient's, and need no checkpoint. What speaks to a r
 custody in `takeout_custody`.
 """
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Final
 
 import click
 
-from sekisho.cli.takeout_custody import CUSTODY_COMMANDS
 from sekisho.cli.takeout_line import COMMANDS
 from sekisho.evidence.note import parse_key
 from sekisho.evidence.policy import Policy
@@ -53,12 +53,42 @@ _LOG = click.argument("log", type=click.Path(path_type=Path, exists=True, file_o
 _KEY = click.option("--log-key", required=True, metavar="VKEY", help="The log's key, pinned.")
 
 
-@click.group("take-out")
+# Commands that need a whole checkpoint, or nothing at all: each is imported when it is called.
+_ELSEWHERE: Final = {
+    "custody": "takeout_custody:show_custody",
+    "link": "takeout_custody:link",
+    "push": "takeout_custody:push",
+    "write": "takeout_custody:write",
+    "receive": "takeout_custody:receive",
+    "returned": "takeout_custody:returned",
+    "destroyed": "takeout_custody:destroyed",
+    "allow-marking": "takeout_custody:allow",
+    "whose": "takeout_custody:whose_copy",
+    "destination": "takeout_custody:destination",
+    "unpack": "takeout_unpack:unpack_copy",
+}
+
+
+class _Group(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *_ELSEWHERE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = _ELSEWHERE[cmd_name].partition(":")
+        command = getattr(importlib.import_module(f"sekisho.cli.{module}"), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{_ELSEWHERE[cmd_name]} is not a command")
+        return command
+
+
+@click.group("take-out", cls=_Group)
 def take_out() -> None:
     """Files that leave: what was asked, who signed."""
 
 
-for _command in (*COMMANDS, *CUSTODY_COMMANDS):
+for _command in COMMANDS:
     take_out.add_command(_command)
 
 

@@ -1,12 +1,11 @@
 """`sekisho take-out`: what is on its way, handed over, received and returned; what copies may carry, and whose copy a
 found list is.
 
-Everything but `unpack` needs the state folder, and every act a login; `write` and `returned` run on the machine of the
-checkpoint, into which the medium is plugged. `unpack` runs at the recipient's and needs nothing.
+Everything needs the state folder, and every act a login; `write` and `returned` run on the machine of the checkpoint,
+into which the medium is plugged.
 """
 
 import csv
-import hashlib
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -35,11 +34,9 @@ from sekisho.takeout.custody_facts import DestinationProposed
 from sekisho.takeout.custody_faults import BAD_ALLOWANCE
 from sekisho.takeout.desk import TakeoutDesk
 from sekisho.takeout.links import Links
-from sekisho.takeout.manifest import receipt, unpack
 from sekisho.takeout.marking import master_key
 from sekisho.takeout.naming import compared
 from sekisho.takeout.packages import Packages
-from sekisho.takeout.signatures import RECEIPT_NAMESPACE
 from sekisho.trace.intake import read_list
 
 _Value = TypeVar("_Value")
@@ -59,12 +56,6 @@ _SAYS: Final[dict[str, dict[Language, str]]] = {
         "ja": "{takeout} は受取人が開封しました: {rows:,} 行。",
     },
     "recorded": {"en": "{takeout}: recorded.", "ja": "{takeout}: 記録しました。"},
-    "unpacked": {
-        "en": "{path}: {rows:,} rows, as the manifest says. Sign the receipt if you have an SSH key; send it back:\n"
-        "ssh-keygen -Y sign -n {namespace} -f KEY {receipt}",
-        "ja": "{path}: {rows:,} 行、明細のとおりです。SSH 鍵があれば受領証に署名し、送り主に返してください:\n"
-        "ssh-keygen -Y sign -n {namespace} -f 鍵 {receipt}",
-    },
     "proposed": {
         "en": "{destination} is proposed. Others must agree: approve {destination} --seen {seen}",
         "ja": "{destination} を登録申請しました。承認には {destination} --seen {seen} を指定します。",
@@ -204,22 +195,6 @@ def destroyed(state: Path, person: str, password: str, code: str, name: str, cer
         lambda ledger: custody.certify_destruction(ledger, name, content, by=person),
     )  # fmt: skip
     _say("recorded", takeout=name)
-
-
-@click.command("unpack")
-@click.argument("copy", type=_FILE)
-@click.option(
-    "--package", required=True, type=_FILE, help="The sealed package that the copy was opened from."
-)
-@click.option("--into", required=True, type=_MOUNT, help="The folder for the list.")
-@click.option("--receipt", "receipt_file", required=True, type=click.Path(path_type=Path))
-def unpack_copy(copy: Path, package: Path, into: Path, receipt_file: Path) -> None:
-    """At the recipient's: take the list out of COPY, check it against its manifest, and write the receipt."""
-    opened = unpack(copy, into)
-    with package.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    receipt_file.write_text(receipt(opened, sha256, micros(datetime.now(UTC))))
-    _say("unpacked", path=opened.path, rows=opened.rows, namespace=RECEIPT_NAMESPACE, receipt=receipt_file)
 
 
 @click.command("allow-marking")
@@ -366,18 +341,3 @@ def remove(state: Path, person: str, password: str, code: str, name: str, how: s
 
 def _say(said: str, **values: object) -> None:
     click.echo(_SAYS[said][preferred_language()].format(**values))
-
-
-CUSTODY_COMMANDS: Final = (
-    show_custody,
-    link,
-    push,
-    write,
-    receive,
-    returned,
-    destroyed,
-    unpack_copy,
-    allow,
-    whose_copy,
-    destination,
-)

@@ -40,7 +40,8 @@ from sekisho.takeout.custody_faults import (
 )
 from sekisho.takeout.custody_tables import custody, custody_alarms, marking_allowances, takeout_copies
 from sekisho.takeout.facts import TakeoutRequested
-from sekisho.takeout.signatures import RECEIPT_NAMESPACE, ssh_signed
+from sekisho.takeout.manifest import RECEIPT_NAMESPACE
+from sekisho.takeout.signatures import ssh_signed
 from sekisho.takeout.tables import takeouts
 from sekisho.takeout.watermark import copy_key
 from sekisho.trace.canaries import plant, planted

@@ -23,6 +23,7 @@ from sekisho.takeout.custody_faults import BAD_COPY
 
 FORM: Final = "sekisho-copy-v1"
 NAME: Final = "MANIFEST.json"
+RECEIPT_NAMESPACE: Final = "sekisho-receipt"  # of an SSH signature over a receipt
 _LONGEST: Final = 1 << 20
 _CHUNK: Final = 1 << 20
 _NOTICE: Final = (

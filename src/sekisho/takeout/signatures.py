@@ -19,7 +19,6 @@ from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import PublicKeyCredentialDescriptor, UserVerificationRequirement
 
 NAMESPACE: Final = "sekisho-take-out"
-RECEIPT_NAMESPACE: Final = "sekisho-receipt"
 _BEGIN: Final = "-----BEGIN SSH SIGNATURE-----"
 _END: Final = "-----END SSH SIGNATURE-----"
 LONGEST: Final = 16_384  # characters of a signature
