@@ -33,6 +33,8 @@ _HOW: Final[dict[str, dict[Language, str]]] = {
     "lapsed": {"en": "lapsed: it was not released in time", "ja": "期限までに払い出されず、失効しました"},
     "released": {"en": "was released", "ja": "払い出されました"},
 }  # fmt: skip
+_STEPS: Final = {"approve": "署名", "share": "断片の提出", "release": "払出し"}
+_CHANNELS: Final = {"page": "ダウンロードページ", "sftp": "サーバーへの送信", "medium": "媒体"}
 _NAMES: Final = (
     "takeout.requested",
     "takeout.refused",
@@ -81,7 +83,8 @@ async def _tell(ledger: Ledger, notices: Notices, recorded: Recorded) -> None:
                         f"{', '.join(fact.organisations)} ({fact.channel}) from ticket {fact.ticket}. It was refused "
                         f"({fact.code}). Nothing left.",
                         "ja": f"{fact.claimed} が、チケット {fact.ticket} から {', '.join(fact.organisations)} の "
-                        f"{fact.persons:,} 人(行)分の持ち出し({fact.channel})を申請し、拒否されました({fact.code})。"
+                        f"{fact.persons:,} 人(行)分の持ち出し({_CHANNELS.get(fact.channel, fact.channel)})を"
+                        f"申請し、拒否されました({fact.code})。"
                         "何も持ち出されていません。",
                     },
                     "/takeouts",
@@ -102,8 +105,8 @@ async def _tell(ledger: Ledger, notices: Notices, recorded: Recorded) -> None:
                     {
                         "en": f"{fact.claimed}: {fact.step} of take-out {recorded.about} was refused ({fact.code}). "
                         "Nothing left. Somebody tried what the rules forbid, or made a mistake: look at it.",
-                        "ja": f"持ち出し {recorded.about} に対する {fact.claimed} の操作({fact.step})が拒否されました"
-                        f"({fact.code})。何も持ち出されていません。規則に反する試みか、誤りです。確認してください。",
+                        "ja": f"持ち出し {recorded.about} に対する {fact.claimed} の操作({_STEPS[fact.step]})が"
+                        f"拒否されました({fact.code})。何も持ち出されていません。規則に反する試みか、誤りです。確認してください。",
                     },
                     "/takeouts",
                     person=fact.claimed,
@@ -148,8 +151,8 @@ def _waiting(asked: TakeoutRequested, expires: int) -> Notice:
             f"({asked.rows:,} rows, channel {asked.channel}). It lapses at {jst(expires)}. Read what is inside before "
             "you sign.",
             "ja": f"{asked.person} が {', '.join(asked.organisations)} の {asked.persons:,} 人分({asked.rows:,} 行、"
-            f"経路 {asked.channel})の持ち出しを申請しています。{jst(expires)} に失効します。"
-            "中身を確認してから署名してください。",
+            f"経路 {_CHANNELS.get(asked.channel, asked.channel)})の持ち出しを"
+            f"申請しています。{jst(expires)} に失効します。中身を確認してから署名してください。",
         },
         f"/takeouts/{asked.takeout}",
     )
