@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from sekisho.faults import Language
+from sekisho.faults import Language, preferred_language
 from sekisho.takeout.manifest import RECEIPT_NAMESPACE, receipt, unpack
 
 _UNPACKED: Final[dict[Language, str]] = {
