@@ -303,7 +303,6 @@ async def test_a_receiver_that_takes_nothing_is_an_alarm_once_and_a_redirect_is_
     assert len(await ledger.facts(0, 999, names=["watch.export_stalled"])) == 1
 
 
-@pytest.mark.usefixtures("hasty")
 async def test_a_receiver_that_is_not_the_one_gets_nothing(
     ledger: Ledger, tmp_path: Path, receiver: Receiver
 ) -> None:
