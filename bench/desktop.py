@@ -203,6 +203,13 @@ class _Screen:
         for character in text:
             await self.key(character)
 
+    async def flows(self) -> None:
+        """Until pictures come one after the other, and fill the terminal."""
+        seen = self.pictures + 60
+        while self.pictures < seen:
+            self.shown.clear()
+            await self.shown.wait()
+
     async def still(self) -> None:
         while (left := self.last + _QUIET - time.perf_counter()) > 0:  # noqa: ASYNC110 (each picture moves it)
             await asyncio.sleep(left)
@@ -256,7 +263,8 @@ async def _working(house: _House, tickets: list[str], scale: Scale) -> list[Resu
         typing = (house.recorded() - before) / (time.monotonic() - began)
         scrolling = await stack.enter_async_context(_opened(house, tickets[1]))
         await scrolling.type(_SCROLL)
-        await asyncio.sleep(2)
+        async with asyncio.timeout(60):
+            await scrolling.flows()
         figures = await _measure(house, scrolling, seconds)
         for ticket in tickets[2 : scale.pick(_DESKTOPS, 3)]:
             await stack.enter_async_context(_opened(house, ticket))

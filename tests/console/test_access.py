@@ -342,7 +342,7 @@ def test_no_page_is_sent_more_than_200_kb_of_script() -> None:
         template.name: sum(len(gzip.compress(path.read_bytes(), 9)) for path in scripts_of(template))
         for template in templates.glob("*.html")
     }
-    assert weights["terminal.html"] == max(weights.values())
+    assert max(weights, key=lambda name: weights[name]) in ("terminal.html", "play.html")
     assert weights["terminal.html"] < 200_000
     assert weights["live.html"] < 40_000
 
