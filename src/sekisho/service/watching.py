@@ -27,6 +27,7 @@ _log: Final = structlog.get_logger()
 # What the watch and what it calls record: nothing else is taken from its process.
 RECORDS: Final = frozenset(
     {
+        "gate.restraint_imposed",
         "gate.ticket_closed",
         "notify.asked",
         "people.person_frozen",
