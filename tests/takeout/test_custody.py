@@ -15,6 +15,7 @@ from sekisho.evidence.policy import Policy
 from sekisho.faults import Fault
 from sekisho.ledger import Level
 from sekisho.ledger.leaf import micros
+from sekisho.ledger.rebuild import Difference, check
 from sekisho.notify.rules import RULES
 from sekisho.people.roles import Role
 from sekisho.takeout import naming
@@ -92,6 +93,10 @@ async def test_a_receipt_proves_the_opening_and_approved_released_and_opened_row
     received = await receive(counter.house.ledger, text)
     assert received.rows == ROWS
     assert await state(counter) == ("received", ())
+    # The lists follow from the facts alone.
+    differences: list[Difference] = []
+    await check(f"sqlite:///{counter.house.database}", differences.append)
+    assert differences == []
     assert await refused(receive(counter.house.ledger, text)) == "SEK-TAKE-039"
 
 
