@@ -1,6 +1,7 @@
 """The catalogue: which dataset of which client organisation a table of a target belongs to."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 from sqlalchemy import RowMapping, select
@@ -70,8 +71,13 @@ async def find_catalogue(connection: Connection, target: str) -> Catalogue | Non
 
 
 def _dataset(row: RowMapping) -> Dataset:
-    tables = msgspec.json.decode(row["tables"], type=tuple[TableEntry, ...])
-    return Dataset(**{**row, "tables": tables})
+    return Dataset(**{**row, "tables": _tables(row["tables"])})
+
+
+@lru_cache(maxsize=256)
+def _tables(encoded: bytes) -> tuple[TableEntry, ...]:
+    """One for all sessions of a dataset: hundreds of columns would be most of an idle session's memory."""
+    return msgspec.json.decode(encoded, type=tuple[TableEntry, ...])
 
 
 async def organisation_names(connection: Connection) -> dict[str, tuple[str, str]]:

@@ -9,6 +9,7 @@ a cancel is on its way      the client's further requests wait, so that it canno
 import asyncio
 import secrets
 import time
+from dataclasses import replace
 from typing import Final
 
 from sekisho.faults import Fault
@@ -84,6 +85,7 @@ class Connection:
         greeting = [status.encode() for status in target.parameters if may_report(status)]
         greeting += [b.BackendKeyData(*self.key).encode(), b.ReadyForQuery(target.status).encode()]
         client.write(b"".join(greeting))
+        target = self._target = replace(target, parameters=())  # told; a session at rest needs them no more
         left = admission.grant.closes / 1e6 - time.time()
         closing = asyncio.get_running_loop().call_later(max(0.0, left), self._window_closed)
         try:
