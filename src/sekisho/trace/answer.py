@@ -17,7 +17,7 @@ from sekisho.trace.lookup import Traced
 from sekisho.trace.match import TIERS
 from sekisho.trace.persons import RULES
 
-METHOD: Final = "exact-parts/1 explain-away-lr/1 fuzzy-splink/1 canaries/1 history/1"
+METHOD: Final = "exact-parts/1 explain-away-lr/2 fuzzy-splink/1 canaries/1 history/1"
 """Names the rules that made an answer; changed whenever the same input could give another answer."""
 
 

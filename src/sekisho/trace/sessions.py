@@ -170,6 +170,9 @@ class _Model:
             np.bincount(cell, minlength=len(patterns)).astype(float),
             np.bincount(cell[data.hit], minlength=len(patterns)).astype(float),
         )
+        self.rivals: dict[
+            _Cause, list[tuple[float, str, _Cause]]
+        ] = {}  # once found, of each accepted session
         self.rates = self._fitted()  # of the background, then of each accepted session
         self.expected = self._expected(self.rates)
 
@@ -177,15 +180,31 @@ class _Model:
     def empty(cls, data: Dataset) -> "_Model":
         return cls(data, (), np.zeros(data.records, np.int32), np.zeros((1, 0), bool))
 
-    def plus(self, cause: _Cause) -> "_Model":
-        """With one session more, all fitted anew."""
-        cell = self.cell * 2
-        cell[self.data.members(cause.number)[cause.start : cause.stop]] += 1
-        there = np.flatnonzero(np.bincount(cell, minlength=2 * len(self.patterns)))
-        renamed = np.zeros(2 * len(self.patterns), np.int32)
-        renamed[there] = np.arange(len(there), dtype=np.int32)
-        patterns = np.column_stack([self.patterns[there // 2], (there % 2).astype(bool)])
-        return _Model(self.data, (*self.accepted, cause), renamed[cell], patterns)
+    def plus(self, cause: _Cause, *, only_likelihood: bool = False) -> "_Model":
+        """With one session more, all fitted anew: its records leave their cells for new ones behind the old. Where only
+        the likelihood is asked for, the records' cells (megabytes) stay those of before."""
+        members = self.data.members(cause.number)[cause.start : cause.stop]
+        cells, count = self.cell[members], len(self.patterns)
+        size = np.bincount(cells, minlength=count).astype(float)
+        hits = np.bincount(cells[self.data.hit[members]], minlength=count).astype(float)
+        there = np.flatnonzero(size)
+        counted = (
+            np.concatenate([self.size - size, size[there]]),
+            np.concatenate([self.hits - hits, hits[there]]),
+        )
+        patterns = np.vstack(
+            [
+                np.column_stack([self.patterns, np.zeros(count, bool)]),
+                np.column_stack([self.patterns[there], np.ones(len(there), bool)]),
+            ]
+        )
+        cell = self.cell
+        if not only_likelihood:
+            renamed = np.zeros(count, np.int32)
+            renamed[there] = np.arange(count, count + len(there), dtype=np.int32)
+            cell = cell.copy()
+            cell[members] = renamed[cells]
+        return _Model(self.data, (*self.accepted, cause), cell, patterns, counted)
 
     def minus(self, cause: _Cause) -> "_Model":
         """With one session less, all fitted anew; the cells stay as they are."""
@@ -558,6 +577,8 @@ def _finding(model: _Model, cause: _Cause, seed: int) -> Finding:
 def _rivals(model: _Model, without: _Model, cause: _Cause) -> list[tuple[float, str, _Cause]]:
     """What the likeliest other sessions would gain in this one's place, all refitted; the best first. Only a session
     that showed half of this one's hits can explain them as well."""
+    if (known := model.rivals.get(cause)) is not None:
+        return known
     data = model.data
     members = data.members(cause.number)[cause.start : cause.stop]
     mine = BitMap(members[data.hit[members]].astype(np.uint32))
@@ -575,10 +596,15 @@ def _rivals(model: _Model, without: _Model, cause: _Cause) -> list[tuple[float, 
     base = without.log_likelihood()
     names = without.data.names
     found = [
-        ((without.plus(one).log_likelihood() - base) / _LN10 - model.price(one), names[one.number], one)
+        (
+            (without.plus(one, only_likelihood=True).log_likelihood() - base) / _LN10 - model.price(one),
+            names[one.number],
+            one,
+        )
         for one in few
     ]
-    return sorted(found, key=lambda rival: (-rival[0], rival[1]))
+    ranked = model.rivals[cause] = sorted(found, key=lambda rival: (-rival[0], rival[1]))
+    return ranked
 
 
 def _leads(model: _Model, rejected: dict[int, Rejected]) -> tuple[Lead, ...]:
