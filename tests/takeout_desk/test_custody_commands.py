@@ -1,5 +1,5 @@
-"""`sekisho take-out` after a release: a link, the recipient's two commands, the receipt, where copies are, of which copy
-a found list is; a destination that nobody registers alone."""
+"""`sekisho take-out` after a release: a link, the recipient's two commands, the receipt, where copies are, of which
+copy a found list is; a destination that nobody registers alone."""
 
 import asyncio
 import io
