@@ -92,7 +92,8 @@ def _predicted(connection: Any, rows: pa.Table, records: pa.Table, parts: Sequen
         database.register(records, dataset_display_name="b_records"),
     ]
     linker = Linker(tables, settings)
-    logging.getLogger("splink").setLevel(logging.ERROR)  # the linker has just set it to tell how long it takes
+    # The linker has just set it to tell how long it takes.
+    logging.getLogger("splink").setLevel(logging.ERROR)
     predicted: Any = linker.inference.predict(threshold_match_probability=_CERTAIN)
     found: pa.Table = predicted.as_pyarrow_table()
     return found
