@@ -15,6 +15,7 @@ memory    PSS of everything in a sandbox, of ten desktops.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -203,12 +204,18 @@ class _Screen:
         for character in text:
             await self.key(character)
 
-    async def flows(self) -> None:
-        """Until pictures come one after the other, and fill the terminal."""
-        seen = self.pictures + 60
-        while self.pictures < seen:
-            self.shown.clear()
-            await self.shown.wait()
+    async def scroll(self) -> None:
+        """Until the terminal scrolls: keys that came before its shell was there are typed again."""
+        for _ in range(8):
+            await self.type(_SCROLL)
+            seen = self.pictures + 40
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(8):
+                    while self.pictures < seen:
+                        self.shown.clear()
+                        await self.shown.wait()
+                    return
+        raise RuntimeError("the terminal does not scroll")
 
     async def still(self) -> None:
         while (left := self.last + _QUIET - time.perf_counter()) > 0:  # noqa: ASYNC110 (each picture moves it)
@@ -262,9 +269,7 @@ async def _working(house: _House, tickets: list[str], scale: Scale) -> list[Resu
             await asyncio.sleep(0.2)
         typing = (house.recorded() - before) / (time.monotonic() - began)
         scrolling = await stack.enter_async_context(_opened(house, tickets[1]))
-        await scrolling.type(_SCROLL)
-        async with asyncio.timeout(60):
-            await scrolling.flows()
+        await scrolling.scroll()
         figures = await _measure(house, scrolling, seconds)
         for ticket in tickets[2 : scale.pick(_DESKTOPS, 3)]:
             await stack.enter_async_context(_opened(house, ticket))
