@@ -32,6 +32,7 @@ from sekisho.gate.facts import (
     TicketRequested,
 )
 from sekisho.gate.policy import InForce, Policy, Proposal
+from sekisho.gate.policy import in_force as really_in_force
 from sekisho.gate.refusal import Refusal
 from sekisho.gate.tickets import approve_ticket, read_ticket
 from sekisho.ledger import Level, Recorded, values_of
@@ -114,8 +115,14 @@ def _two_off(patch: pytest.MonkeyPatch) -> None:
     """The last proposal is in force, whoever approved it."""
 
     def in_force(steps: Any, humans: Any) -> InForce:
+        steps = list(steps)
         proposals = [one for one in steps if isinstance(one, Proposal)]
-        return InForce(proposals[-1].policy, proposals[-1].request)
+        # Also asked before there is one: by whoever reads the policy beside the move.
+        return (
+            InForce(proposals[-1].policy, proposals[-1].request)
+            if proposals
+            else really_in_force(steps, humans)
+        )
 
     patch.setattr(policies, "in_force", in_force)
 
