@@ -14,6 +14,8 @@ What misleads here, and what is done about it:
 - Rows are not independent: intervals come from resampling blocks of neighbouring records.
 
 A ratio compares explanations of the list. It says "consistent with session X", never who did what.
+
+Over six hundred lines: one model, and the judgements on it that must be read together.
 """
 
 from collections.abc import Sequence
