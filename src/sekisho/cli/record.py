@@ -180,13 +180,22 @@ def export(
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT.png")
 @proven
 @click.option(
-    "--at", "seconds", default=0.0, show_default=True, type=click.FloatRange(0), help="Seconds from the start."
+    "--at",
+    "seconds",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds from the start.",
 )
 def still(name: str, path: Path, state: Path, person: str, password: str, code: str, seconds: float) -> None:
     """Write what a desktop showed at a time as a picture. It carries the marks of whoever takes it."""
 
     async def write(ledger: Ledger, published: LogFolder) -> None:
-        async with _viewing(ledger, published, state, name, person, password, code) as (view, account, events):
+        async with _viewing(ledger, published, state, name, person, password, code) as (
+            view,
+            account,
+            events,
+        ):
             key = mark_key((state / DOOR_SECRET).read_bytes())
             picture = await asyncio.to_thread(still_of, events, account, view, seconds, key)
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -212,7 +221,9 @@ def track(name: str, state: Path, person: str, password: str, code: str) -> None
         click.echo(f"{entry.at / 1e6:10.1f}  {entry.kind:5}  {entry.text}")
 
 
-def still_of(events: Iterator[Event], account: Account, view: View, seconds: float, key: bytes) -> Image.Image:
+def still_of(
+    events: Iterator[Event], account: Account, view: View, seconds: float, key: bytes
+) -> Image.Image:
     """Raises Fault NO_RECORDING when it is not of a desktop."""
     opened = account.opened
     if opened.kind != DESKTOP:

@@ -13,8 +13,8 @@ from sekisho.wire.rfb.screen import ScreenSide
 from sekisho.wire.rfb.updates import Change
 
 _FRAME_SECONDS: Final = 0.015
-_REST: Final = 25  # times as long as a picture took: a scrolling desktop leaves the processor to the others
-_LONGEST_REST: Final = 0.12
+_REST: Final = 50  # times as long as a picture took: a scrolling desktop leaves the processor to the others
+_LONGEST_REST: Final = 0.2
 _LONG: Final = 300_000  # pixels whose compression would hold up the other sessions of this process
 Heard = Opened | Key | Pointer | Dropped
 
