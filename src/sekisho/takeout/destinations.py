@@ -14,12 +14,11 @@ from typing import Final
 import asyncssh
 
 from sekisho.faults import Fault
-from sekisho.gate.duties import DUTIES, Act, Allowed, Case, Part, may, missing
-from sekisho.gate.refusal import Refusal
-from sekisho.gate.tickets import require_standing
+from sekisho.gate.duties import Act, Allowed, Case, Part, may, missing
 from sekisho.ledger import Ledger, Recorded
 from sekisho.takeout.custody_facts import DestinationApproved, DestinationProposed, DestinationRemoved
 from sekisho.takeout.custody_faults import BAD_REGISTRATION, UNKNOWN_DESTINATION
+from sekisho.takeout.listing import require_part, require_shaper
 from sekisho.takeout.recipients import read_house
 
 _ADDRESS: Final = re.compile(
@@ -97,9 +96,7 @@ async def propose(ledger: Ledger, proposed: DestinationProposed, *, by: str) -> 
         wrong = "channel"
     if wrong:
         raise Fault(BAD_REGISTRATION, destination=proposed.label[:80], reason=wrong)
-    answer = may(Act.MEDIA_LIST, Part.REQUEST, (await require_standing(ledger, by)).actor, Case())
-    if isinstance(answer, Refusal):
-        raise answer.fault()
+    await require_part(ledger, Part.REQUEST, Case(), by=by)
     return await ledger.record(proposed, by=by, about=proposed.destination)
 
 
@@ -112,9 +109,7 @@ async def approve(ledger: Ledger, destination: str, *, seen: str, by: str) -> Re
     found = await read(ledger, destination)
     if found.removed or seen != found.request:
         raise Fault(UNKNOWN_DESTINATION, destination=destination[:64])
-    answer = may(Act.MEDIA_LIST, Part.APPROVE, (await require_standing(ledger, by)).actor, found.case)
-    if isinstance(answer, Refusal):
-        raise answer.fault()
+    await require_part(ledger, Part.APPROVE, found.case, by=by)
     fact = DestinationApproved(destination=destination, approver=by, request=seen)
     return await ledger.record(fact, by=by, about=destination)
 
@@ -122,14 +117,7 @@ async def approve(ledger: Ledger, destination: str, *, seen: str, by: str) -> Re
 async def remove(ledger: Ledger, destination: str, *, how: str, by: str) -> Recorded:
     """Anybody with a part in the list takes a place away alone. Raises Fault UNKNOWN_DESTINATION, or why not."""
     await read(ledger, destination)
-    who = (await require_standing(ledger, by)).actor
-    shaping = {
-        role for role, cell in DUTIES[Act.MEDIA_LIST].items() if {Part.REQUEST, Part.APPROVE} & set(cell)
-    }
-    if not any(one.role in shaping for one in who.held):
-        refused = may(Act.MEDIA_LIST, Part.REQUEST, who, Case())
-        if isinstance(refused, Refusal):
-            raise refused.fault()
+    await require_shaper(ledger, by=by)
     fact = DestinationRemoved(destination=destination, how=how)
     return await ledger.record(fact, by=by, about=destination)
 

@@ -10,23 +10,14 @@ names and masked cells, and digests as plain integers.
 """
 
 import json
-import resource
 import sys
-from typing import Any, Final
+from typing import Any
 
-MEMORY: Final = 6 << 30  # address space; polars reserves more than it uses
-CPU_SECONDS: Final = 600
+from sekisho.takeout.confine import confine
 
 
 def main() -> None:
-    for kind, most in (
-        (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 256),
-    ):
-        resource.setrlimit(kind, (most, most))
+    confine()
     order = json.loads(sys.stdin.buffer.readline())
     content = sys.stdin.buffer.read(order["size"])
     if len(content) != order["size"]:

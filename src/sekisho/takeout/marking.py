@@ -10,7 +10,6 @@ copy, never the one from which all are made.
 import asyncio
 import contextlib
 import io
-import resource
 import secrets
 import subprocess
 import sys
@@ -24,6 +23,7 @@ import msgspec
 from sekisho.faults import Fault
 from sekisho.ledger import Ledger
 from sekisho.ledger.vault import write_once
+from sekisho.takeout.confine import confine
 from sekisho.takeout.copies import Made, Plan, make_copy
 from sekisho.takeout.custody import plan_copy, record_copy
 from sekisho.takeout.custody_faults import BAD_COPY_RECORD
@@ -32,8 +32,6 @@ from sekisho.takeout.packages import Packages
 from sekisho.takeout.sealing import Package, Seat
 from sekisho.takeout.watermark import KEY
 
-MEMORY: Final = 6 << 30
-CPU_SECONDS: Final = 600
 MASTER: Final = "copies.key"
 # Beyond this a copy is not marked: it would not fit into the process's memory.
 MOST_MARKED: Final = 768 << 20
@@ -160,14 +158,7 @@ class _Bounded(io.RawIOBase):
 
 def main() -> None:
     """The process apart."""
-    for kind, most in (
-        (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 256),
-    ):
-        resource.setrlimit(kind, (most, most))
+    confine()
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
     content = sys.stdin.buffer.read(order.size)
     if len(content) != order.size:

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from sekisho.faults import Fault
-from sekisho.gate.duties import DUTIES, Act, Allowed, Case, Part, may, missing
-from sekisho.gate.refusal import Refusal
-from sekisho.gate.tickets import require_standing
+from sekisho.gate.duties import Act, Allowed, Case, Part, may, missing
 from sekisho.ledger import Ledger, Recorded
 from sekisho.takeout import faults
 from sekisho.takeout.facts import RecipientApproved, RecipientProposed, RecipientRemoved, TakeoutRequested
 from sekisho.takeout.history import HOUSE_NAMES, NAMES, History
+from sekisho.takeout.listing import require_part, require_shaper
 from sekisho.takeout.sealing import recipient as check_key
 
 _END: Final = 1 << 62
@@ -118,10 +117,7 @@ async def propose_recipient(
         raise Fault(faults.BAD_RECIPIENT, fields=", ".join(wrong))
     if key:
         check_key(key)
-    who = (await require_standing(ledger, by)).actor
-    answer = may(Act.MEDIA_LIST, Part.REQUEST, who, Case())
-    if isinstance(answer, Refusal):
-        raise answer.fault()
+    await require_part(ledger, Part.REQUEST, Case(), by=by)
     recipient = f"r-{secrets.token_hex(4)}"
     fact = RecipientProposed(
         recipient=recipient,
@@ -136,12 +132,9 @@ async def propose_recipient(
 async def approve_recipient(ledger: Ledger, recipient: str, *, seen: str, by: str) -> Recorded:
     """Raises Fault NO_RECIPIENT, or why this person may not."""
     found = await _find(ledger, recipient)
-    who = (await require_standing(ledger, by)).actor
     if seen != found.request:
         raise Fault(faults.NO_RECIPIENT, recipient=recipient[:64])
-    answer = may(Act.MEDIA_LIST, Part.APPROVE, who, found.case)
-    if isinstance(answer, Refusal):
-        raise answer.fault()
+    await require_part(ledger, Part.APPROVE, found.case, by=by)
     fact = RecipientApproved(recipient=recipient, approver=by, request=seen)
     return await ledger.record(fact, by=by, about=recipient)
 
@@ -149,14 +142,7 @@ async def approve_recipient(ledger: Ledger, recipient: str, *, seen: str, by: st
 async def remove_recipient(ledger: Ledger, recipient: str, *, reason: str, by: str) -> Recorded:
     """Raises Fault NO_RECIPIENT, or NOT_YOUR_DUTY for whoever has no part in the list."""
     await _find(ledger, recipient)
-    who = (await require_standing(ledger, by)).actor
-    shaping = {
-        role for role, cell in DUTIES[Act.MEDIA_LIST].items() if {Part.REQUEST, Part.APPROVE} & set(cell)
-    }
-    if not any(one.role in shaping for one in who.held):
-        refused = may(Act.MEDIA_LIST, Part.REQUEST, who, Case())
-        if isinstance(refused, Refusal):
-            raise refused.fault()
+    await require_shaper(ledger, by=by)
     fact = RecipientRemoved(recipient=recipient, reason=reason)
     return await ledger.record(fact, by=by, about=recipient)
 
