@@ -205,17 +205,13 @@ class TakeoutDesk:
 
         `takeout.released` is durable before anything is handed out: after a crash the release stands, and there is no
         second one."""
-        recorded = await self._facts(takeout)
-        if recorded:
-            try:
-                await self._ledger.reached(recorded[-1].seq, Level.PUBLISHED, _PUBLICATION_SECONDS)
-            except Fault as fault:
-                refusal = Refusal(faults.NOT_PUBLISHED, {"takeout": takeout, "reason": fault.code})
-                raise await self._refused(takeout, "release", by, refusal) from fault
+        # All that is durable now, not only what is about this take-out: a role, key, policy or recipient that was taken
+        # away a moment ago counts.
         try:
-            history = await asyncio.to_thread(read_log, self._log, self._policy, takeout)
+            history = await self.published(takeout)
         except Fault as fault:
-            refusal = Refusal(faults.NOT_PUBLISHED, {"takeout": takeout, "reason": fault.sentence("en")})
+            reason = str(fault.values.get("reason") or fault.sentence("en"))
+            refusal = Refusal(faults.NOT_PUBLISHED, {"takeout": takeout, "reason": reason})
             raise await self._refused(takeout, "release", by, refusal) from fault
         verdict = verify_release(history, takeout, self._relying, now=self._now())
         if verdict.released:
