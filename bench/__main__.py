@@ -8,7 +8,21 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bulk, console, desktop, facts, frame, idle, lookups, recording, sigma, ssh, trace, verify, watch
+from bench import (
+    bulk,
+    console,
+    desktop,
+    facts,
+    frame,
+    idle,
+    lookups,
+    recording,
+    sigma,
+    ssh,
+    trace,
+    verify,
+    watch,
+)
 
 MEASURES: dict[str, frame.Measure] = {
     "facts": facts.run,

@@ -53,6 +53,6 @@ NO_TEXT = fault_kind(
     "SEK-RECD-009",
     en="The recording {recording} is of a desktop, which is no text. Nothing was shown; watch it at the console, or "
     "take pictures out of it with `sekisho record still`.",
-    ja="録画 {recording} はデスクトップの録画で、文字の録画ではありません。何も表示していません。コンソールで再生するか、"
-    "`sekisho record still` で静止画を書き出してください。",
+    ja="録画 {recording} はデスクトップの録画で、文字の録画ではありません。何も表示していません。"
+    "コンソールで再生するか、`sekisho record still` で静止画を書き出してください。",
 )
