@@ -46,7 +46,10 @@ export const connect = async (words, heard, over) => {
       return;
     }
     const said = JSON.parse(data);
-    if (said.fault || "ended" in said) told = true;
+    if (said.fault || "ended" in said) {
+      if (told) return; // what was said first is the reason
+      told = true;
+    }
     heard(said, channel);
   };
   return socket;

@@ -88,7 +88,7 @@ const connect = async (heard) => {
     }
     const said = JSON.parse(data);
     if (said.fault) { told = true; say(`${said.code}: ${said.fault}`, true); }
-    if ("ended" in said) { told = true; say(words.ended); }
+    if ("ended" in said && !told) { told = true; say(words.ended); } // what was said first is the reason
     heard(said);
   };
   socket.onclose = () => {
