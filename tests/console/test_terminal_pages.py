@@ -426,7 +426,7 @@ async def test_a_recorder_that_fails_ends_the_terminal(
 async def test_a_watcher_who_is_frozen_watches_no_more(
     house: Scene, shells: list[Shell], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recordings, "_LOOK_AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(recordings, "LOOK_AGAIN_SECONDS", 0.2)
     checkpoint = house.checkpoint
     running = await checkpoint.service.recordings.open(
         "s-1", person="sato", ticket="T-1", organisation="minato", kind="ssh", title="x", width=80, height=24

@@ -14,6 +14,7 @@ from playwright.async_api import async_playwright, expect
 from pyroaring import BitMap64
 
 from console.console_scene import Scene
+from console.test_api import tokens_of
 from console.test_browser import _VIOLATIONS, AXE, visitor
 from sekisho.demo.founding import add_person, appoint
 from sekisho.evidence.policy import Policy
@@ -162,6 +163,13 @@ async def test_a_list_is_dropped_on_the_page_and_names_its_session(
             if SHOTS:
                 await page.screenshot(path=f"{SHOTS}/case-{language}.png", full_page=True)
             assert await axe(page) == []
+    tokens = await tokens_of(house, "chosa", "sato")
+    async with house.client() as client:
+        for person, status in (("chosa", 200), ("sato", 403)):
+            bearer = {"authorization": f"Bearer {tokens[person]}"}
+            answer = await client.get(f"/api/v1/trace/cases/{case}", headers=bearer)
+            assert answer.status_code == status, person
+            assert (answer.json().get("case") == case) is (status == 200)
     async with house.client("chosa") as client:
         token = await csrf(client, f"/trace/{case}")
         form = {"csrf": token, "judgement": "confirmed", "reason": "read it"}

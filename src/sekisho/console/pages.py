@@ -36,7 +36,6 @@ MENU: Final[tuple[tuple[Page | None, str, str], ...]] = (
     (Page.QUEUE, "/queue", marked("Approvals")),
     (Page.LIVE, "/live", marked("Live sessions")),
     (Page.ALERTS, "/alerts", marked("Alerts")),
-    (Page.FEEDS, "/feeds", marked("What the watch hears")),
     (Page.RECORDINGS, "/recordings", marked("Recordings")),
     (Page.TICKETS, "/tickets", marked("Tickets")),
     (Page.PORTAL, "/portal", marked("Our data")),
@@ -54,6 +53,7 @@ MENU: Final[tuple[tuple[Page | None, str, str], ...]] = (
     (Page.CONTROLS, "/controls", marked("Controls")),
     (Page.POLICY, "/policy", marked("Policy")),
     (Page.STATUS, "/status", marked("This checkpoint")),
+    (Page.FEEDS, "/feeds", marked("What the watch hears")),
     (Page.NOTICES, "/notices", marked("Notices")),
     (None, "/me", marked("My account")),
 )
