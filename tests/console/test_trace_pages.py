@@ -167,9 +167,9 @@ async def test_a_list_is_dropped_on_the_page_and_names_its_session(
     async with house.client() as client:
         for person, status in (("chosa", 200), ("sato", 403)):
             bearer = {"authorization": f"Bearer {tokens[person]}"}
-            answer = await client.get(f"/api/v1/trace/cases/{case}", headers=bearer)
-            assert answer.status_code == status, person
-            assert (answer.json().get("case") == case) is (status == 200)
+            told = await client.get(f"/api/v1/trace/cases/{case}", headers=bearer)
+            assert told.status_code == status, person
+            assert (told.json().get("case") == case) is (status == 200)
     async with house.client("chosa") as client:
         token = await csrf(client, f"/trace/{case}")
         form = {"csrf": token, "judgement": "confirmed", "reason": "read it"}
