@@ -362,7 +362,8 @@ async def full_disk(stage: Stage) -> Evidence:
 def _log(stage: Stage) -> tuple[Path, list[bytes]]:
     """The file with the first entries of a copy of the published log, and these."""
     folder = stage.door.folder / f"log{time.monotonic_ns()}"
-    shutil.copytree(stage.door.service.state / "log", folder)
+    # What is being published has its place only when it is renamed; until then it comes and goes.
+    shutil.copytree(stage.door.service.state / "log", folder, ignore=shutil.ignore_patterns(".next"))
     size = parse_checkpoint(parse_note((folder / "checkpoint").read_bytes()).text).size
     path = folder / bundle_path(0, width_of(0, 0, size))
     return path, list(unpack_entries(path.read_bytes()))

@@ -248,7 +248,8 @@ class ActOne:
         await self._published()
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "log"
-            await asyncio.to_thread(shutil.copytree, self._service.state / LOG, copy)
+            being_written = shutil.ignore_patterns(".next")
+            await asyncio.to_thread(shutil.copytree, self._service.state / LOG, copy, ignore=being_written)
             index = await self._index_of_the_bulk()
             # Of the bundles that hold the entry, the fullest is the one that the checkpoint covers.
             bundles = [path for path in (copy / "tile" / "entries").rglob("*") if path.is_file()]
