@@ -1,4 +1,7 @@
-"""S2: what a terminal itself can be made to carry: control strings that act, data that is drawn, coded or hidden."""
+"""S2: what a terminal itself can be made to carry: control strings that act, data that is drawn, coded or hidden.
+
+Long because it is a list: one technique after another, in the order of their numbers.
+"""
 
 import base64
 import gzip

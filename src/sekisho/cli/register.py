@@ -2,6 +2,8 @@
 
 Whoever holds the state folder runs these. `--by` is who answers for it and stands in each fact; it is not checked by
 a login here. What is a client's to do (approve a hop, countersign an erasure) asks for that person's own login.
+
+Long because each command is its options, one call and its sentences: they share the table of sentences.
 """
 
 import asyncio
